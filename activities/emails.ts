@@ -1,0 +1,161 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { EmailData } from '../contract/emails.ts';
+import type { EmailKind } from '../contract/number.ts';
+import type { EmailRow } from '../db/email-rows.ts';
+import { closeAttempt, openAttempt, settleEmail, unsentEmails, unsentLanes } from '../db/emails.ts';
+import { LaneBusyError, withLaneLock } from '../db/lane-lock.ts';
+import { render } from '../email/render.ts';
+import type { ActivityDeps } from './index.ts';
+
+/** What the sending of one lane came to. */
+export interface LaneResult {
+  sent: number;
+  /** Emails that nobody will get: every address, or the message, was refused for good. */
+  refused: { kind: EmailKind; detail: string }[];
+}
+
+/** How one round over the lanes that no workflow sends any more went. */
+export interface LeftoverResult {
+  /** Lanes with emails left over. */
+  lanes: number;
+  sent: number;
+  refused: number;
+  /** Lanes that the mail server did not take, or where something else failed. */
+  deferred: number;
+}
+
+/** Type of the failure after which the rest of a lane is to be tried again. */
+const EMAIL_DEFERRED = 'email_deferred';
+
+/**
+ * Milliseconds unless named otherwise. One run of `sendEmails` ends within 60 s: it begins no email after
+ * `laneTime`, and an email takes at most `MAIL_TIMEOUTS.total`.
+ */
+export const EMAIL_LIMITS = {
+  /** How long to wait for a lane that another worker is sending; below the 15 s of a statement. */
+  laneWait: 12_000,
+  /** After this a run begins no further email of the lane. */
+  laneTime: 25_000,
+  /** A lane's own workflow comes first: only what is older than this is left over. */
+  leftoverSeconds: 90,
+  leftoverLanes: 1_000,
+  leftoversAtOnce: 4,
+  /** After this a round of leftovers begins no further lane. */
+  leftoverTime: 180_000,
+  /** After so many lanes in a row that failed, the mail server is taken to be down until the next round. */
+  leftoverFailures: 20,
+};
+
+export function createEmailActivities(
+  { db, lockDb, mailer, config, logger }: ActivityDeps,
+  limits: typeof EMAIL_LIMITS = EMAIL_LIMITS,
+) {
+  const staffLanes: Record<string, string[] | undefined> = {
+    support: config.SUPPORT_EMAIL ?? [],
+    escalation: config.ESCALATION_EMAIL ?? [],
+  };
+
+  /** Sends a lane until it is empty. Throws `email_deferred` at the first email that stays unsent. */
+  async function sendLane(lane: string, waitMs: number): Promise<LaneResult> {
+    const stopAt = performance.now() + limits.laneTime;
+    return withLaneLock(lockDb, lane, waitMs, async (held) => {
+      const result: LaneResult = { sent: 0, refused: [] };
+      for (;;) {
+        const rows = await unsentEmails(db, lane, 20);
+        if (rows.length === 0) return result;
+        for (const row of rows) {
+          if (!held()) throw deferred('The lock of the lane was lost.');
+          const begun = result.sent + result.refused.length > 0;
+          if (begun && performance.now() > stopAt) throw deferred('There is more to send.');
+          const refusal = await sendOne(row);
+          if (refusal === null) result.sent += 1;
+          else result.refused.push({ kind: row.kind, detail: refusal });
+        }
+      }
+    });
+  }
+
+  /** Sends one email and records what came of it. Returns why it was refused, null when it was sent. */
+  async function sendOne(row: EmailRow): Promise<string | null> {
+    const attempt = await openAttempt(db, row, staffLanes[row.lane]);
+    const refuse = async (detail: string, rejected: string[]) => {
+      await settleEmail(db, row, attempt, { outcome: 'refused', detail, rejected });
+      logger.warn({ emailId: row.id, lane: row.lane, kind: row.kind }, 'Email refused for good');
+      return detail;
+    };
+    if (attempt.recipients.length === 0) return refuse('no recipient', []);
+
+    let letter: ReturnType<typeof render>;
+    try {
+      letter = render(row.kind, row.data as EmailData[EmailKind]);
+    } catch (error) {
+      // One bad row must not hold back the emails after it for ever.
+      return refuse(`cannot be written: ${error instanceof Error ? error.message : 'unknown'}`, []);
+    }
+    const result = await mailer.send({ messageId: row.messageId, to: attempt.recipients, ...letter });
+    switch (result.outcome) {
+      case 'sent':
+        await settleEmail(db, row, attempt, { ...result, outcome: 'sent' });
+        return null;
+      case 'refused':
+        return refuse(result.detail, result.rejected);
+      case 'deferred':
+      case 'ambiguous':
+        await closeAttempt(db, attempt, { outcome: result.outcome, detail: result.detail });
+        throw deferred(result.detail);
+    }
+  }
+
+  return {
+    /**
+     * Sends the unsent emails of a lane (a number's id, `support` or `escalation`) in the order they were
+     * written, one worker at a time, and returns when none is left. Fails with `email_deferred`, to be tried
+     * again, when the mail server did not take one or another worker has the lane.
+     */
+    async sendEmails({ lane }: { lane: string }): Promise<LaneResult> {
+      try {
+        return await sendLane(lane, limits.laneWait);
+      } catch (error) {
+        throw error instanceof LaneBusyError ? deferred(error.message) : error;
+      }
+    },
+
+    /**
+     * Sends what the workflows have left, a few lanes at once. A lane's trouble is logged and counted; a lane
+     * that is being sent is left alone. Fails only when the lanes cannot be read.
+     */
+    async sendLeftoverEmails(): Promise<LeftoverResult> {
+      const lanes = await unsentLanes(db, {
+        olderThanSeconds: limits.leftoverSeconds,
+        limit: limits.leftoverLanes,
+      });
+      const result: LeftoverResult = { lanes: lanes.length, sent: 0, refused: 0, deferred: 0 };
+      const stopAt = performance.now() + limits.leftoverTime;
+      let failuresInARow = 0;
+      const queue = lanes.values();
+      const takeLanes = async () => {
+        for (const lane of queue) {
+          if (failuresInARow >= limits.leftoverFailures || performance.now() > stopAt) return;
+          try {
+            const { sent, refused } = await sendLane(lane, 1_000);
+            result.sent += sent;
+            result.refused += refused.length;
+            failuresInARow = 0;
+          } catch (error) {
+            if (error instanceof LaneBusyError) continue;
+            result.deferred += 1;
+            failuresInARow += 1;
+            logger.warn({ lane, error: String(error) }, 'Emails of a lane stay unsent');
+          }
+        }
+      };
+      await Promise.all(Array.from({ length: limits.leftoversAtOnce }, takeLanes));
+      if (lanes.length > 0) logger.info(result, 'Leftover emails');
+      return result;
+    },
+  };
+}
+
+function deferred(message: string): ApplicationFailure {
+  return ApplicationFailure.retryable(message, EMAIL_DEFERRED);
+}

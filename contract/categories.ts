@@ -1,0 +1,25 @@
+/** Meta's business verticals with the labels people know. Source: Meta's business profile API. */
+export const BUSINESS_CATEGORIES = {
+  AUTO: 'Automotive',
+  BEAUTY: 'Beauty, Spa and Salon',
+  APPAREL: 'Clothing and Apparel',
+  EDU: 'Education',
+  ENTERTAIN: 'Entertainment',
+  EVENT_PLAN: 'Event Planning and Service',
+  FINANCE: 'Finance and Banking',
+  GROCERY: 'Food and Grocery',
+  GOVT: 'Public Service',
+  HOTEL: 'Hotel and Lodging',
+  HEALTH: 'Medical and Health',
+  NONPROFIT: 'Non-profit',
+  PROF_SERVICES: 'Professional Services',
+  RETAIL: 'Shopping and Retail',
+  TRAVEL: 'Travel and Transportation',
+  RESTAURANT: 'Restaurant',
+  ALCOHOL: 'Alcoholic Beverages',
+  ONLINE_GAMBLING: 'Online Gambling & Gaming',
+  PHYSICAL_GAMBLING: 'Non-Online Gambling & Gaming',
+  OTC_DRUGS: 'Over-the-Counter Drugs',
+  OTHER: 'Other',
+} as const;
+export type BusinessCategory = keyof typeof BUSINESS_CATEGORIES;

@@ -1,0 +1,52 @@
+/** What a number waits for, whose turn it is and why it was rejected: all follows from its state. */
+import type { Decision, NumberState, RejectionNotice, WaitingFor } from './number.ts';
+
+export const NEXT_ACTIONS = ['verify', 'decide', 'resubmit'] as const;
+
+export interface NextAction {
+  type: (typeof NEXT_ACTIONS)[number];
+  /** The fields to look at; empty when all or none in particular. */
+  fields: string[];
+  /** RFC 3339, UTC; null when it is not due at a time. */
+  dueAt: string | null;
+}
+
+export interface Rejection extends RejectionNotice {
+  /** RFC 3339, UTC. */
+  at: string;
+}
+
+/** Why the current attempt was rejected, and by whom; null where it was not. */
+export function rejectionOf(state: NumberState): Rejection | null {
+  if (state.status !== 'REJECTED') return null;
+  // Facebook's decision only counts once support approved: it is looked at second.
+  if (state.verification?.outcome === 'rejected') return rejection('support', state.verification);
+  if (state.facebookDecision?.outcome === 'rejected') return rejection('facebook', state.facebookDecision);
+  return null;
+}
+
+/** Who has to act, and what they have to do. */
+export function nextStep(state: NumberState): {
+  waitingFor: WaitingFor | null;
+  nextAction: NextAction | null;
+} {
+  switch (state.status) {
+    case 'PENDING_VERIFICATION':
+      return { waitingFor: 'support', nextAction: { type: 'verify', fields: [], dueAt: state.dueAt } };
+    case 'PENDING_FACEBOOK_APPROVAL':
+      return { waitingFor: 'facebook', nextAction: { type: 'decide', fields: [], dueAt: state.dueAt } };
+    case 'REJECTED': {
+      const fields = rejectionOf(state)?.fields ?? [];
+      return { waitingFor: 'customer', nextAction: { type: 'resubmit', fields, dueAt: null } };
+    }
+    case 'APPROVED':
+    case 'WITHDRAWN':
+    case 'RELEASED':
+      return { waitingFor: null, nextAction: null };
+  }
+}
+
+function rejection(by: Rejection['by'], decision: Decision): Rejection {
+  const { code, fields, at } = decision;
+  return { by, reason: decision.reason ?? 'No reason was given.', code, fields, at };
+}

@@ -1,0 +1,164 @@
+/**
+ * What a number is: its statuses, decisions and the state that changes over its life.
+ * Plain constants and types only, because workflow code imports this file.
+ */
+import type { Profile } from './fields.ts';
+
+export const NUMBER_STATUSES = [
+  'PENDING_VERIFICATION',
+  'PENDING_FACEBOOK_APPROVAL',
+  'APPROVED',
+  'REJECTED',
+  'WITHDRAWN',
+  'RELEASED',
+] as const;
+export type NumberStatus = (typeof NUMBER_STATUSES)[number];
+
+/** Statuses in which the number waits for a decision. */
+export const PENDING_STATUSES = [
+  'PENDING_VERIFICATION',
+  'PENDING_FACEBOOK_APPROVAL',
+] as const satisfies readonly NumberStatus[];
+export type PendingStatus = (typeof PENDING_STATUSES)[number];
+
+/** Statuses that hold the E.164 number: one live number per E.164 over all accounts. */
+export const LIVE_STATUSES = [...PENDING_STATUSES, 'APPROVED'] as const satisfies readonly NumberStatus[];
+
+export function isPending(status: NumberStatus): status is PendingStatus {
+  return (PENDING_STATUSES as readonly string[]).includes(status);
+}
+
+export function isLive(status: NumberStatus): boolean {
+  return (LIVE_STATUSES as readonly string[]).includes(status);
+}
+
+export const STAGES = ['verification', 'facebook'] as const;
+export type Stage = (typeof STAGES)[number];
+
+export const OUTCOMES = ['approved', 'rejected'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** Who has to act. */
+export const WAITING_FOR = ['support', 'facebook', 'customer'] as const;
+export type WaitingFor = (typeof WAITING_FOR)[number];
+
+export const ACTOR_TYPES = ['customer', 'support', 'operator', 'facebook', 'system'] as const;
+/** Who did something. `id` is a person (`usr_…`), an API key (`key_…`), or null where there is none. */
+export interface Actor {
+  type: (typeof ACTOR_TYPES)[number];
+  id: string | null;
+}
+
+/** One stage's decision. `decisionId` is drawn by whoever sends it, so that a sender recognises its own. */
+export interface Decision {
+  decisionId: string;
+  outcome: Outcome;
+  /** Never empty when rejected. */
+  reason: string | null;
+  /** A short machine word for the reason. */
+  code: string | null;
+  /** The fields at fault. */
+  fields: string[];
+  by: Actor;
+  /** RFC 3339, UTC. */
+  at: string;
+}
+
+/** How a number left the live statuses by request: a withdrawal or a release. */
+export interface Ending {
+  operationId: string;
+  by: Actor;
+  at: string;
+}
+
+/**
+ * Everything about a number that changes, as JSON: the workflow's state, its continue-as-new input and,
+ * column by column, the row in `numbers`. Times are RFC 3339, UTC.
+ */
+export interface NumberState {
+  status: NumberStatus;
+  /** 1 for the first submission, one more for each resubmission. */
+  attempt: number;
+  /** Rises with every visible change, over all attempts; never falls. */
+  revision: number;
+  profile: Profile;
+  /** Since when the current stage waits; null when nothing is awaited. */
+  waitingSince: string | null;
+  /** When the current stage should be done; null when nothing is awaited. */
+  dueAt: string | null;
+  verification: Decision | null;
+  /** Held, not yet in force, while the status is PENDING_VERIFICATION. */
+  facebookDecision: Decision | null;
+  ending: Ending | null;
+  submittedAt: string;
+  /** When the attempt got its final decision. */
+  decidedAt: string | null;
+  updatedAt: string;
+}
+
+export const EVENT_TYPES = [
+  'submitted',
+  'resubmitted',
+  'verification.approved',
+  'verification.rejected',
+  'facebook.held',
+  'facebook.approved',
+  'facebook.rejected',
+  'edited',
+  'withdrawn',
+  'released',
+  'email.refused',
+] as const;
+/** Types of timeline events. Part of the public contract: a name is never given another meaning. */
+export type EventType = (typeof EVENT_TYPES)[number];
+
+export const EMAIL_KINDS = [
+  'submitted',
+  'verified',
+  'approved',
+  'rejected',
+  'withdrawn',
+  'review-digest',
+  'review-escalation',
+] as const;
+export type EmailKind = (typeof EMAIL_KINDS)[number];
+
+/** Who rejected and why, as people are told. */
+export interface RejectionNotice {
+  by: 'support' | 'facebook';
+  reason: string;
+  code: string | null;
+  fields: string[];
+}
+
+/** One change of a number, as the workflow makes it and the database keeps it. */
+export interface NumberEvent {
+  /** The decision, edit or request that made it: recognises a repeat. */
+  operationId: string;
+  attempt: number;
+  /** The revision that the number has with it. */
+  revision: number;
+  type: EventType;
+  at: string;
+  actor: Actor;
+  data: Record<string, unknown>;
+  /** The email that tells of it; null where nobody is written to. */
+  email: { kind: EmailKind; rejection: RejectionNotice | null } | null;
+}
+
+/** What the activity `save` takes: the state with all changes that the database has not confirmed. */
+export interface SaveRequest {
+  numberId: string;
+  state: NumberState;
+  events: NumberEvent[];
+}
+
+/**
+ * What `save` answers. `saved`: the row is now as sent. `ahead`: the row knows changes that the workflow does
+ * not (it was reset); the workflow takes `state` and repeats the operations that are not among `known`.
+ * `superseded`: a newer attempt has taken over.
+ */
+export type SaveResult =
+  | { kind: 'saved' }
+  | { kind: 'ahead'; state: NumberState; known: string[] }
+  | { kind: 'superseded' };

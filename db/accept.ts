@@ -1,0 +1,178 @@
+/**
+ * Accepting submissions and resubmissions. One transaction writes the number, its timeline event and its
+ * receipt email: what is accepted is complete, whether or not a workflow runs yet.
+ */
+import { and, eq, sql } from 'drizzle-orm';
+import postgres from 'postgres';
+import { changedFields } from '../contract/changes.ts';
+import type { Changes, Profile, Submission } from '../contract/fields.ts';
+import { newId } from '../contract/ids.ts';
+import type { Actor, EventType, NumberState } from '../contract/number.ts';
+import type { Transaction } from './client.ts';
+import { numberEmail } from './email-rows.ts';
+import { columnsOf, type NumberRow, stateOf } from './number-row.ts';
+import { emails, numberEvents, numbers } from './schema.ts';
+
+export interface AcceptanceSettings {
+  /** How long verification may take before it is overdue. */
+  verificationDueMs: number;
+  /** Domain of the `Message-ID`s. */
+  mailDomain: string;
+}
+
+interface Acceptance {
+  accountId: string;
+  by: Actor;
+  operationId: string;
+  settings: AcceptanceSettings;
+}
+
+/** The number is live already; `holder` is the number resource that has it, with its account. */
+export interface Taken {
+  taken: true;
+  holder: { id: string; accountId: string } | null;
+}
+
+/** Accepts a submission: the row as written, or who has the number. */
+export async function acceptSubmission(
+  tx: Transaction,
+  request: Acceptance & { submission: Submission },
+): Promise<NumberRow | Taken> {
+  const { submission, accountId, by } = request;
+  const { mobileNumber, ...profile } = submission;
+  const state = pending(profileOf(profile), { attempt: 1, revision: 1 }, request.settings);
+  const insert = () =>
+    tx
+      .insert(numbers)
+      .values({ id: newId('num'), accountId, mobileNumber, submittedBy: by, ...columnsOf(state) })
+      .onConflictDoNothing({
+        target: numbers.mobileNumber,
+        where: sql`status in ('PENDING_VERIFICATION', 'PENDING_FACEBOOK_APPROVAL', 'APPROVED')`,
+      })
+      .returning();
+
+  let [row] = await insert();
+  if (!row) {
+    const holder = await holderOf(tx, mobileNumber);
+    if (holder) return { taken: true, holder };
+    // It was freed between the two statements.
+    [row] = await insert();
+    if (!row) return { taken: true, holder: await holderOf(tx, mobileNumber) };
+  }
+  await tell(tx, row, request, 'submitted', {});
+  return row;
+}
+
+/**
+ * Accepts a resubmission of a rejected number: next attempt, next revision, decisions cleared. Null: the
+ * account has no such number.
+ */
+export async function acceptResubmission(
+  tx: Transaction,
+  request: Acceptance & { numberId: string; changes: Changes },
+): Promise<NumberRow | Taken | { notRejected: NumberRow } | null> {
+  const { numberId, accountId, by, changes } = request;
+  const mine = and(eq(numbers.id, numberId), eq(numbers.accountId, accountId));
+  const [before] = await tx.select().from(numbers).where(mine).for('update');
+  if (!before) return null;
+  if (before.status !== 'REJECTED') return { notRejected: before };
+
+  const old = stateOf(before);
+  const next = { attempt: old.attempt + 1, revision: old.revision + 1 };
+  const state = pending({ ...old.profile, ...changes }, next, request.settings);
+  const row = await tx
+    // A savepoint: the number may be live elsewhere by now, and the transaction has that to answer.
+    .transaction((savepoint) =>
+      savepoint
+        .update(numbers)
+        .set({ ...columnsOf(state), submittedBy: by })
+        .where(mine)
+        .returning(),
+    )
+    .then(([updated]) => updated)
+    .catch((error: unknown) => {
+      if (isTaken(error)) return undefined;
+      throw error;
+    });
+  if (!row) return { taken: true, holder: await holderOf(tx, before.mobileNumber) };
+  await tell(tx, row, request, 'resubmitted', { changes: changedFields(old.profile, changes) });
+  return row;
+}
+
+function pending(
+  profile: Profile,
+  count: { attempt: number; revision: number },
+  settings: AcceptanceSettings,
+): NumberState {
+  const now = new Date();
+  const at = now.toISOString();
+  return {
+    ...count,
+    status: 'PENDING_VERIFICATION',
+    profile,
+    waitingSince: at,
+    dueAt: new Date(now.getTime() + settings.verificationDueMs).toISOString(),
+    verification: null,
+    facebookDecision: null,
+    ending: null,
+    submittedAt: at,
+    decidedAt: null,
+    updatedAt: at,
+  };
+}
+
+function profileOf(profile: Omit<Submission, 'mobileNumber'>): Profile {
+  return {
+    displayName: profile.displayName,
+    incomingUrl: profile.incomingUrl ?? null,
+    address: profile.address ?? null,
+    businessDescription: profile.businessDescription ?? null,
+    businessCategory: profile.businessCategory,
+    contactEmail: profile.contactEmail ?? null,
+    website: profile.website ?? null,
+  };
+}
+
+async function tell(
+  tx: Transaction,
+  row: NumberRow,
+  { by, operationId, settings }: Acceptance,
+  type: EventType,
+  data: Record<string, unknown>,
+): Promise<void> {
+  const { attempt, revision, submittedAt } = row;
+  await tx.insert(numberEvents).values({
+    id: newId('evt'),
+    numberId: row.id,
+    attempt,
+    revision,
+    type,
+    at: submittedAt,
+    actor: by,
+    data,
+    operationId,
+  });
+  await tx.insert(emails).values(numberEmail(row, stateOf(row), 'submitted', settings));
+}
+
+async function holderOf(tx: Transaction, mobileNumber: string): Promise<Taken['holder']> {
+  const [holder] = await tx
+    .select({ id: numbers.id, accountId: numbers.accountId })
+    .from(numbers)
+    .where(
+      and(
+        eq(numbers.mobileNumber, mobileNumber),
+        sql`${numbers.status} in ('PENDING_VERIFICATION', 'PENDING_FACEBOOK_APPROVAL', 'APPROVED')`,
+      ),
+    );
+  return holder ?? null;
+}
+
+function isTaken(error: unknown): boolean {
+  const cause = error instanceof Error && error.cause ? error.cause : error;
+  return (
+    cause instanceof postgres.PostgresError &&
+    cause.code === '23505' &&
+    cause.constraint_name === 'numbers_live_mobile_number'
+  );
+}

@@ -1,0 +1,85 @@
+/** What waits for a decision, for the daily emails to our own people. */
+import { and, asc, gt, inArray, lte, type SQL, sql } from 'drizzle-orm';
+import type { ReviewEmailData, ReviewLine } from '../contract/emails.ts';
+import { newId } from '../contract/ids.ts';
+import { type EmailKind, PENDING_STATUSES, type PendingStatus, type Stage } from '../contract/number.ts';
+import { lastFour } from '../contract/phone.ts';
+import type { Database } from './client.ts';
+import { emails, numbers } from './schema.ts';
+
+const STAGE_OF: Record<PendingStatus, Stage> = {
+  PENDING_VERIFICATION: 'verification',
+  PENDING_FACEBOOK_APPROVAL: 'facebook',
+};
+
+/** Lines that one email shows. */
+const LINES = 50;
+
+/** Due within 24 hours, or overdue. */
+export function dueSoon(at: Date): SQL {
+  return lte(numbers.dueAt, new Date(at.getTime() + 24 * 3_600_000));
+}
+
+/** Waited for more than three times as long as planned. */
+export function overdueByFar(at: Date): SQL {
+  const waited = sql`${sql.param(at, numbers.dueAt)}::timestamptz - ${numbers.waitingSince}`;
+  return gt(waited, sql`3 * (${numbers.dueAt} - ${numbers.waitingSince})`);
+}
+
+/** Counts the pending numbers that `which` selects, as of `at`, and lists the longest waiting. */
+export async function waitingNumbers(
+  db: Database,
+  options: { day: string; at: Date; which: SQL; publicUrl: string | undefined },
+): Promise<ReviewEmailData> {
+  const { day, at, publicUrl } = options;
+  const where = and(inArray(numbers.status, [...PENDING_STATUSES]), options.which);
+  const overdue = lte(numbers.dueAt, at);
+  const totals = await db
+    .select({
+      status: sql<PendingStatus>`${numbers.status}`,
+      overdue: sql<number>`count(*) filter (where ${overdue})::int`,
+      due: sql<number>`count(*) filter (where not (${overdue}))::int`,
+    })
+    .from(numbers)
+    .where(where)
+    .groupBy(numbers.status);
+  const rows = await db
+    .select()
+    .from(numbers)
+    .where(where)
+    .orderBy(asc(numbers.waitingSince), asc(numbers.id))
+    .limit(LINES);
+
+  const counts = { verification: { due: 0, overdue: 0 }, facebook: { due: 0, overdue: 0 } };
+  for (const total of totals) counts[STAGE_OF[total.status]] = { due: total.due, overdue: total.overdue };
+  const all = totals.reduce((sum, total) => sum + total.due + total.overdue, 0);
+  const lines = rows.map(
+    (row): ReviewLine => ({
+      numberId: row.id,
+      displayName: row.displayName,
+      lastFour: lastFour(row.mobileNumber),
+      stage: STAGE_OF[row.status as PendingStatus],
+      waitingSince: (row.waitingSince ?? row.submittedAt).toISOString(),
+      dueAt: (row.dueAt ?? at).toISOString(),
+      link: publicUrl === undefined ? null : `${publicUrl.replace(/\/+$/, '')}/v1/numbers/${row.id}`,
+    }),
+  );
+  return { day, at: at.toISOString(), counts, lines, more: Math.max(0, all - lines.length) };
+}
+
+/** Writes a day's email of a kind to a lane, once: a repeat writes none. */
+export async function writeReviewEmail(
+  db: Database,
+  email: { lane: string; kind: EmailKind; data: ReviewEmailData; mailDomain: string },
+): Promise<void> {
+  await db
+    .insert(emails)
+    .values({
+      id: newId('eml'),
+      lane: email.lane,
+      kind: email.kind,
+      messageId: `${email.kind}.${email.data.day}@${email.mailDomain}`,
+      data: email.data,
+    })
+    .onConflictDoNothing({ target: emails.messageId });
+}

@@ -1,0 +1,39 @@
+/** Emails are written in the transaction of the change they tell of, and sent later by the lane. */
+import type { NumberEmailData } from '../contract/emails.ts';
+import { newId } from '../contract/ids.ts';
+import type { EmailKind, NumberState } from '../contract/number.ts';
+import type { emails } from './schema.ts';
+
+export type EmailRow = typeof emails.$inferSelect;
+type NewEmailRow = typeof emails.$inferInsert;
+
+/** The row of an email about a number: one stable `Message-ID` per number, attempt, event and occurrence. */
+export function numberEmail(
+  number: { id: string; accountId: string; mobileNumber: string },
+  state: NumberState,
+  kind: EmailKind,
+  options: { mailDomain: string; occurrence?: number; rejection?: NumberEmailData['rejection'] },
+): NewEmailRow {
+  const data: NumberEmailData = {
+    numberId: number.id,
+    accountId: number.accountId,
+    mobileNumber: number.mobileNumber,
+    displayName: state.profile.displayName,
+    attempt: state.attempt,
+    rejection: options.rejection ?? null,
+  };
+  return {
+    id: newId('eml'),
+    lane: number.id,
+    numberId: number.id,
+    attempt: state.attempt,
+    kind,
+    messageId: `${number.id}.${state.attempt}.${kind}.${options.occurrence ?? 1}@${options.mailDomain}`,
+    data,
+  };
+}
+
+/** The domain of a From header such as `Numbers <numbers@example.com>`. */
+export function mailDomain(from: string): string {
+  return /@([^\s<>@]+)>?\s*$/.exec(from)?.[1] ?? 'localhost';
+}

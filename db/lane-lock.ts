@@ -1,0 +1,61 @@
+import { sql } from 'drizzle-orm';
+import type { Database } from './client.ts';
+
+/** Somebody else is sending this lane's emails. */
+export class LaneBusyError extends Error {
+  override name = 'LaneBusyError';
+}
+
+/** PostgreSQL's code for a lock that was not had within `lock_timeout`. */
+const LOCK_NOT_AVAILABLE = '55P03';
+
+/**
+ * Runs `work` while holding the lane's lock, which ends with the transaction, and so with the connection.
+ * `held()` turns false when the connection was lost: another process may then have the lane.
+ * Throws `LaneBusyError` when there is no lock within `waitMs`, below the 15 s that a statement may take.
+ */
+export async function withLaneLock<T>(
+  lockDb: Database,
+  lane: string,
+  waitMs: number,
+  work: (held: () => boolean) => Promise<T>,
+): Promise<T> {
+  const giveUpAt = performance.now() + waitMs;
+  const busy = () => new LaneBusyError(`The emails of ${lane} are being sent by another worker.`);
+  let held = true;
+  const { promise: gaveUp, reject } = Promise.withResolvers<never>();
+  // Also bounds the wait for a free connection, which the pool does not. A little later than `lock_timeout`.
+  const timer = setTimeout(() => {
+    held = false;
+    reject(busy());
+  }, waitMs + 250);
+
+  const locked = lockDb.transaction(async (tx) => {
+    const left = Math.floor(giveUpAt - performance.now());
+    const [got] = await tx.execute<{ locked: boolean }>(
+      sql`select pg_try_advisory_xact_lock(hashtextextended(${lane}, 0)) as locked`,
+    );
+    if (!got?.locked) {
+      if (left <= 0) throw busy();
+      await tx.execute(sql`select set_config('lock_timeout', ${`${left}ms`}, true)`);
+      await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${lane}, 0))`);
+    }
+    if (!held) throw busy();
+    clearTimeout(timer);
+    return work(() => held);
+  });
+  try {
+    return await Promise.race([locked, gaveUp]);
+  } catch (error) {
+    throw sqlState(error) === LOCK_NOT_AVAILABLE ? busy() : error;
+  } finally {
+    held = false;
+    clearTimeout(timer);
+  }
+}
+
+function sqlState(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return sqlState(error.cause);
+}

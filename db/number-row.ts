@@ -1,0 +1,50 @@
+/** Between a row of `numbers` and the state that the workflow carries. */
+import type { NumberState } from '../contract/number.ts';
+import type { numbers } from './schema.ts';
+
+export type NumberRow = typeof numbers.$inferSelect;
+
+const iso = (date: Date | null) => date?.toISOString() ?? null;
+const date = (text: string | null) => (text === null ? null : new Date(text));
+
+export function stateOf(row: NumberRow): NumberState {
+  return {
+    status: row.status,
+    attempt: row.attempt,
+    revision: row.revision,
+    profile: {
+      displayName: row.displayName,
+      incomingUrl: row.incomingUrl,
+      address: row.address,
+      businessDescription: row.businessDescription,
+      businessCategory: row.businessCategory,
+      contactEmail: row.contactEmail,
+      website: row.website,
+    },
+    waitingSince: iso(row.waitingSince),
+    dueAt: iso(row.dueAt),
+    verification: row.verification,
+    facebookDecision: row.facebookDecision,
+    ending: row.ending,
+    submittedAt: row.submittedAt.toISOString(),
+    decidedAt: iso(row.decidedAt),
+    updatedAt: row.updatedAt.toISOString(),
+  };
+}
+
+export function columnsOf(state: NumberState) {
+  return {
+    ...state.profile,
+    status: state.status,
+    attempt: state.attempt,
+    revision: state.revision,
+    waitingSince: date(state.waitingSince),
+    dueAt: date(state.dueAt),
+    verification: state.verification,
+    facebookDecision: state.facebookDecision,
+    ending: state.ending,
+    submittedAt: new Date(state.submittedAt),
+    decidedAt: date(state.decidedAt),
+    updatedAt: new Date(state.updatedAt),
+  };
+}

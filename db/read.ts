@@ -1,0 +1,149 @@
+/** Reading numbers and their timelines. Pages go by key, so that a deep page costs what the first one does. */
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  getTableColumns,
+  gt,
+  gte,
+  ilike,
+  inArray,
+  like,
+  lt,
+  or,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
+import type { NumberStatus, WaitingFor } from '../contract/number.ts';
+import type { Database } from './client.ts';
+import type { NumberRow } from './number-row.ts';
+import { numberEvents, numbers, organizations } from './schema.ts';
+
+export interface NumberOfAccount {
+  row: NumberRow;
+  accountName: string;
+}
+
+export interface Page<T, C> {
+  items: T[];
+  /** Where the next page begins; null on the last one. */
+  next: C | null;
+}
+
+/** Whose numbers are looked at: one account's, or (null) all. */
+export type Tenant = string | null;
+
+/** The number, or null: another account's answers like one that does not exist. */
+export async function getNumber(db: Database, id: string, tenant: Tenant): Promise<NumberOfAccount | null> {
+  const [found] = await withAccount(db).where(and(eq(numbers.id, id), owned(tenant)));
+  return found ?? null;
+}
+
+/** Statuses in which a number waits for a party. */
+const WAITING: Record<WaitingFor, NumberStatus> = {
+  support: 'PENDING_VERIFICATION',
+  facebook: 'PENDING_FACEBOOK_APPROVAL',
+  customer: 'REJECTED',
+};
+
+export interface NumberFilter {
+  status?: NumberStatus[] | undefined;
+  waitingFor?: WaitingFor | undefined;
+  /** E.164. */
+  mobileNumber?: string | undefined;
+  updatedSince?: Date | undefined;
+  accountId?: string | undefined;
+  /** Part of a display name or of a number; 3 characters or more. */
+  q?: string | undefined;
+  /** Numbers of that rating only. None has one yet. */
+  qualityRating?: string | undefined;
+}
+
+/** Newest first, from before the number `before`. */
+export async function listNumbers(
+  db: Database,
+  tenant: Tenant,
+  filter: NumberFilter,
+  page: { limit: number; before: string | null },
+): Promise<Page<NumberOfAccount, string>> {
+  const found = await withAccount(db)
+    .where(
+      and(
+        owned(tenant),
+        filter.accountId === undefined ? undefined : eq(numbers.accountId, filter.accountId),
+        filter.status === undefined ? undefined : inArray(numbers.status, filter.status),
+        filter.waitingFor === undefined ? undefined : eq(numbers.status, WAITING[filter.waitingFor]),
+        filter.mobileNumber === undefined ? undefined : eq(numbers.mobileNumber, filter.mobileNumber),
+        filter.updatedSince === undefined ? undefined : gte(numbers.updatedAt, filter.updatedSince),
+        filter.qualityRating === undefined ? undefined : sql`false`,
+        filter.q === undefined ? undefined : contains(filter.q),
+        page.before === null ? undefined : lt(numbers.id, page.before),
+      ),
+    )
+    .orderBy(desc(numbers.id))
+    .limit(page.limit + 1);
+  return cut(found, page.limit, (last) => last.row.id);
+}
+
+export type EventRow = typeof numberEvents.$inferSelect;
+
+/** A number's timeline, oldest first, from after the event `after`. */
+export async function listEvents(
+  db: Database,
+  numberId: string,
+  options: { staff: boolean; limit: number; after: number | null },
+): Promise<Page<EventRow, number>> {
+  const found = await db
+    .select()
+    .from(numberEvents)
+    .where(
+      and(
+        eq(numberEvents.numberId, numberId),
+        options.staff ? undefined : eq(numberEvents.visibility, 'everyone'),
+        options.after === null ? undefined : gt(numberEvents.seq, options.after),
+      ),
+    )
+    .orderBy(asc(numberEvents.seq))
+    .limit(options.limit + 1);
+  return cut(found, options.limit, (last) => last.seq);
+}
+
+/** Whether an operation has taken effect: it is in the timeline. */
+export async function isInTimeline(db: Database, numberId: string, operationId: string): Promise<boolean> {
+  const found = await db
+    .select({ id: numberEvents.id })
+    .from(numberEvents)
+    .where(and(eq(numberEvents.numberId, numberId), eq(numberEvents.operationId, operationId)))
+    .limit(1);
+  return found.length > 0;
+}
+
+/** Cuts a page that was read with one item too many. */
+export function cut<T, C>(found: T[], limit: number, keyOf: (last: T) => C): Page<T, C> {
+  const items = found.slice(0, limit);
+  const last = items.at(-1);
+  return { items, next: found.length > limit && last !== undefined ? keyOf(last) : null };
+}
+
+export function withAccount(db: Database) {
+  return db
+    .select({ row: getTableColumns(numbers), accountName: organizations.name })
+    .from(numbers)
+    .innerJoin(organizations, eq(organizations.id, numbers.accountId))
+    .$dynamic();
+}
+
+function owned(tenant: Tenant): SQL | undefined {
+  return tenant === null ? undefined : eq(numbers.accountId, tenant);
+}
+
+function contains(q: string): SQL | undefined {
+  const pattern = (text: string) => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+  const digits = q.replace(/[\s().+-]/g, '');
+  return or(
+    ilike(numbers.displayName, pattern(q)),
+    // Fewer than three digits would find half the table, without the index.
+    /^\d{3,}$/.test(digits) ? like(numbers.mobileNumber, pattern(digits)) : undefined,
+  );
+}

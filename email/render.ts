@@ -1,0 +1,28 @@
+import type { EmailData } from '../contract/emails.ts';
+import type { EmailKind } from '../contract/number.ts';
+import { type Letter, letterHtml, letterText, subjectLine } from './letter.ts';
+import { approved } from './templates/approved.ts';
+import { rejected } from './templates/rejected.ts';
+import { reviewDigest, reviewEscalation } from './templates/review.ts';
+import { submitted } from './templates/submitted.ts';
+import { verified } from './templates/verified.ts';
+import { withdrawn } from './templates/withdrawn.ts';
+
+const TEMPLATES: { [K in EmailKind]: (data: EmailData[K]) => Letter } = {
+  submitted,
+  verified,
+  approved,
+  rejected,
+  withdrawn,
+  'review-digest': reviewDigest,
+  'review-escalation': reviewEscalation,
+};
+
+/** Renders an email. Throws where `data` is not that of the kind. */
+export function render<K extends EmailKind>(
+  kind: K,
+  data: EmailData[K],
+): { subject: string; text: string; html: string } {
+  const letter = TEMPLATES[kind](data);
+  return { subject: subjectLine(letter.subject), text: letterText(letter), html: letterHtml(letter) };
+}

@@ -1,0 +1,71 @@
+/** To our own people: what waits for a decision. */
+import type { ReviewEmailData, ReviewLine } from '../../contract/emails.ts';
+import { STAGES, type Stage } from '../../contract/number.ts';
+import type { Block, Letter } from '../letter.ts';
+import { paragraph } from './number.ts';
+
+const STAGE_NAMES: Record<Stage, string> = { verification: 'Verification', facebook: 'Facebook approval' };
+
+/** The daily digest: due within a day, and overdue. */
+export function reviewDigest(data: ReviewEmailData): Letter {
+  const due = total(data, 'due');
+  const overdue = total(data, 'overdue');
+  return {
+    subject: `Reviews on ${data.day}: ${overdue} overdue, ${due} due`,
+    heading: `Reviews on ${data.day}`,
+    blocks: [
+      paragraph(`${count(overdue)} overdue, and ${count(due)} due within the next 24 hours.`),
+      {
+        type: 'facts',
+        facts: STAGES.map((stage) => [
+          STAGE_NAMES[stage],
+          `${data.counts[stage].overdue} overdue, ${data.counts[stage].due} due`,
+        ]),
+      },
+      ...waiting(data),
+    ],
+  };
+}
+
+/** To the second address: what has waited more than three times as long as it should. */
+export function reviewEscalation(data: ReviewEmailData): Letter {
+  const overdue = total(data, 'overdue');
+  return {
+    subject: `Escalation on ${data.day}: ${count(overdue)} overdue by far`,
+    heading: `Reviews overdue by far on ${data.day}`,
+    blocks: [
+      paragraph(`${count(overdue)} waiting for more than three times as long as planned.`),
+      {
+        type: 'facts',
+        facts: STAGES.map((stage) => [STAGE_NAMES[stage], String(data.counts[stage].overdue)]),
+      },
+      ...waiting(data),
+    ],
+  };
+}
+
+function waiting({ lines, more, at }: ReviewEmailData): Block[] {
+  return [
+    paragraph('The longest waiting first:'),
+    { type: 'list', items: lines.map((line) => ({ text: lineText(line, at), link: line.link })) },
+    ...(more > 0 ? [paragraph(`… and ${more} more.`)] : []),
+  ];
+}
+
+function lineText(line: ReviewLine, at: string): string {
+  const due = `${line.dueAt <= at ? 'overdue since' : 'due'} ${minute(line.dueAt)}`;
+  return `${line.displayName}, ${line.lastFour}: ${STAGE_NAMES[line.stage]}, ${due}, waiting since ${minute(line.waitingSince)} (${line.numberId})`;
+}
+
+/** `2026-11-23T08:00:00.000Z` → `2026-11-23 08:00 UTC`. */
+function minute(at: string): string {
+  return `${at.slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+function total(data: ReviewEmailData, what: 'due' | 'overdue'): number {
+  return STAGES.reduce((sum, stage) => sum + data.counts[stage][what], 0);
+}
+
+function count(numbers: number): string {
+  return numbers === 1 ? '1 number is' : `${numbers} numbers are`;
+}

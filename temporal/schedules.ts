@@ -1,0 +1,36 @@
+import { type Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
+import type { Config } from '../contract/config.ts';
+import { TASK_QUEUE } from '../contract/messages.ts';
+
+export const DIGEST_SCHEDULE = 'review-digest';
+export const LEFTOVERS_SCHEDULE = 'email-leftovers';
+
+/** Creates the Schedules, or brings their times to this configuration. An operator's pause stays. */
+export async function ensureSchedules(client: Client, config: Pick<Config, 'DIGEST_HOUR'>): Promise<void> {
+  await ensure(client, DIGEST_SCHEDULE, 'reviewDigest', {
+    calendars: [{ hour: config.DIGEST_HOUR, minute: 0 }],
+  });
+  await ensure(client, LEFTOVERS_SCHEDULE, 'emailLeftovers', { intervals: [{ every: '5 minutes' }] });
+}
+
+type Spec = Parameters<Client['schedule']['create']>[0]['spec'];
+
+async function ensure(client: Client, scheduleId: string, workflowType: string, spec: Spec): Promise<void> {
+  const action = {
+    type: 'startWorkflow' as const,
+    workflowType,
+    workflowId: scheduleId,
+    taskQueue: TASK_QUEUE,
+    workflowExecutionTimeout: '1 hour',
+  };
+  // After an outage the latest missed run is enough.
+  const policies = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 day' };
+  try {
+    await client.schedule.create({ scheduleId, spec, action, policies });
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    await client.schedule
+      .getHandle(scheduleId)
+      .update((previous) => ({ spec, action, policies, state: previous.state }));
+  }
+}

@@ -1,0 +1,46 @@
+import type { NumberState } from '../../contract/number.ts';
+import type { NewDecision } from '../../workflows/lifecycle.ts';
+
+export const SUBMITTED_AT = '2026-11-02T09:00:00.000Z';
+export const SUPPORT = { type: 'support', id: 'usr_1' } as const;
+export const CUSTOMER = { type: 'customer', id: 'key_1' } as const;
+
+/** A number that was just submitted. */
+export function submittedState(changes: Partial<NumberState> = {}): NumberState {
+  return {
+    status: 'PENDING_VERIFICATION',
+    attempt: 1,
+    revision: 1,
+    profile: {
+      displayName: 'Widgets number',
+      incomingUrl: null,
+      address: null,
+      businessDescription: null,
+      businessCategory: 'RETAIL',
+      contactEmail: null,
+      website: null,
+    },
+    waitingSince: SUBMITTED_AT,
+    dueAt: '2026-11-03T09:00:00.000Z',
+    verification: null,
+    facebookDecision: null,
+    ending: null,
+    submittedAt: SUBMITTED_AT,
+    decidedAt: null,
+    updatedAt: SUBMITTED_AT,
+    ...changes,
+  };
+}
+
+export function decision(changes: Partial<NewDecision> = {}): NewDecision {
+  const rejected = changes.outcome === 'rejected';
+  return {
+    decisionId: 'op_decision',
+    outcome: 'approved',
+    reason: rejected ? 'The address is not yours' : null,
+    code: null,
+    fields: rejected ? ['address'] : [],
+    by: SUPPORT,
+    ...changes,
+  };
+}

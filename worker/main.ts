@@ -1,0 +1,95 @@
+/** Runs the workflows and activities of numbers, and the sweeper. SIGTERM or SIGINT stops it in order. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DefaultLogger, type LogEntry, Runtime } from '@temporalio/worker';
+import pino, { type Logger } from 'pino';
+import { type Config, ConfigError, loadConfig } from '../contract/config.ts';
+import { openDatabase } from '../db/client.ts';
+import { createMailer } from '../email/transport.ts';
+import { openClient } from '../temporal/connect.ts';
+import { createNumberWorkflows } from '../temporal/numbers.ts';
+import { ensureSchedules } from '../temporal/schedules.ts';
+import { ensureSearchAttributes } from '../temporal/search-attributes.ts';
+import { bundleWorkflows } from './bundle.ts';
+import { freePort, serveMetrics } from './metrics.ts';
+import { sweep } from './sweeper.ts';
+import { CONCURRENT_ACTIVITIES, createNumbersWorker } from './worker.ts';
+
+/** How long a start waits for Temporal before it gives up and says so. */
+const TEMPORAL_WAIT_MS = 60_000;
+
+try {
+  await main(loadConfig());
+} catch (error) {
+  console.error(error instanceof ConfigError ? error.message : error);
+  process.exitCode = 1;
+}
+
+async function main(config: Config): Promise<void> {
+  const logger = pino({ name: 'worker', level: config.LOG_LEVEL });
+  const sdkPort = await freePort();
+  Runtime.install({
+    logger: new DefaultLogger('INFO', (entry) => logEntry(logger, entry)),
+    telemetryOptions: { metrics: { prometheus: { bindAddress: `127.0.0.1:${sdkPort}` } } },
+  });
+
+  const db = openDatabase(config, { name: 'worker' });
+  const lockDb = openDatabase(config, { name: 'worker email locks', max: CONCURRENT_ACTIVITIES });
+  const sweepDb = openDatabase(config, { name: 'worker sweeper', max: 1 });
+  const { client, connection } = openClient(config, 'worker');
+  const mailer = createMailer({ smtpUrl: config.SMTP_URL, from: config.MAIL_FROM });
+  const stopping = new AbortController();
+  const bundle = config.WORKFLOW_BUNDLE
+    ? { codePath: config.WORKFLOW_BUNDLE }
+    : { code: await bundleWorkflows() };
+
+  const { worker, close } = await untilReached(logger, async () => {
+    await ensureSearchAttributes(connection, config.TEMPORAL_NAMESPACE);
+    await ensureSchedules(client, config);
+    return createNumbersWorker({ db, lockDb, mailer, config, logger }, bundle);
+  });
+  const metrics = await serveMetrics({
+    host: config.HOST,
+    port: config.METRICS_PORT,
+    sdkPort,
+    isReady: () => worker.getState() === 'RUNNING',
+  });
+  const workflows = createNumberWorkflows({ client, db, config });
+  const sweeping = sweep(
+    { client, db, lockDb: sweepDb, workflows, logger, onRound: metrics.onRound },
+    config.SWEEP_SECONDS,
+    stopping.signal,
+  );
+
+  try {
+    // The SDK's runtime turns SIGTERM and SIGINT into a graceful shutdown.
+    await worker.run();
+  } finally {
+    stopping.abort();
+    await sweeping;
+    await metrics.close();
+    await close();
+    await connection.close();
+    mailer.close();
+    await Promise.all([db.close(), lockDb.close(), sweepDb.close()]);
+    logger.info('Stopped');
+  }
+}
+
+/** Tries until Temporal answers, for a minute. What is wrong on our side is thrown at once. */
+async function untilReached<T>(logger: Logger, connect: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + TEMPORAL_WAIT_MS;
+  for (;;) {
+    try {
+      return await connect();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      logger.warn({ err: error }, 'Temporal does not answer yet; trying again');
+      await sleep(1000);
+    }
+  }
+}
+
+function logEntry(logger: Logger, { level, message, meta }: LogEntry): void {
+  const name = level.toLowerCase() as 'trace' | 'debug' | 'info' | 'warn' | 'error';
+  logger[name](meta ?? {}, message);
+}

@@ -1,0 +1,170 @@
+/**
+ * Starts what a crash or an unreachable Temporal left behind, and starts again what was terminated: every
+ * live number has its workflow. A loop in the worker, so that it also runs while Temporal is away; an
+ * advisory lock lets one worker at a time do it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { sql } from 'drizzle-orm';
+import pLimit from 'p-limit';
+import type { Logger } from '../activities/index.ts';
+import { getNumber, NUMBER_WORKFLOW, workflowId } from '../contract/messages.ts';
+import { LIVE_STATUSES } from '../contract/number.ts';
+import { lastFour } from '../contract/phone.ts';
+import type { Database } from '../db/client.ts';
+import { deleteExpiredIdempotencyRecords } from '../db/idempotency.ts';
+import type { NumberRow } from '../db/number-row.ts';
+import { countStarted, findNumber, startedNumbers, unstartedNumbers } from '../db/started.ts';
+import { type NumberWorkflows, TemporalUnavailable } from '../temporal/numbers.ts';
+import { within } from '../temporal/unavailable.ts';
+
+/** An arbitrary number that means "sweeping". */
+const SWEEP_LOCK = 7_264_022;
+/** Counting over a million rows takes a while: not in every round. */
+const LOST_EVERY_ROUNDS = 3;
+/** Numbers looked at in one round. */
+const PAGE = 200;
+const ROUND_DEADLINE_MS = 45_000;
+const live = LIVE_STATUSES.map((status) => `"${status}"`).join(', ');
+
+export interface SweeperDeps {
+  client: Client;
+  db: Database;
+  /** One connection of its own, for the lock. */
+  lockDb: Database;
+  workflows: NumberWorkflows;
+  logger: Logger;
+  /** Told of every round, for the metrics. */
+  onRound: (result: { ok: boolean; started: number }) => void;
+}
+
+/** Sweeps until `signal` aborts. A failed round is logged and counted, and the next one tries again. */
+export async function sweep(deps: SweeperDeps, everySeconds: number, signal: AbortSignal): Promise<void> {
+  const round = createSweeper(deps);
+  while (!signal.aborted) {
+    try {
+      deps.onRound({ ok: true, started: await round() });
+    } catch (error) {
+      deps.onRound({ ok: false, started: 0 });
+      deps.logger.error({ err: error }, 'Sweep failed; it is tried again');
+    }
+    await sleep(everySeconds * 1000, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** One round of the sweeper; keeps its place among the numbers between rounds. */
+export function createSweeper(deps: SweeperDeps): () => Promise<number> {
+  const { client, db, workflows, logger } = deps;
+  let place = '';
+  let rounds = 0;
+  /** Runs that ended badly are looked for since then. */
+  let closedSince = new Date(Date.now() - 24 * 3_600_000);
+
+  async function startAgain(row: NumberRow, why: string): Promise<number> {
+    const current = await findNumber(db, row.id);
+    if (!current || current.attempt !== row.attempt || current.status !== row.status) return 0;
+    await workflows.start(current);
+    logger.info(
+      { numberId: row.id, number: lastFour(row.mobileNumber), why },
+      'Workflow started by the sweeper',
+    );
+    return 1;
+  }
+
+  /** Numbers that were accepted while Temporal was away, or whose API process died before the start. */
+  async function startAccepted(): Promise<number> {
+    const rows = await unstartedNumbers(db, PAGE);
+    return total(rows, (row) => startAgain(row, 'not started'));
+  }
+
+  /** Fewer workflows than live numbers: some were terminated, or Temporal lost them. A page of rows a round. */
+  async function startLost(): Promise<number> {
+    const { count } = await within(client, 5_000, () =>
+      client.workflow.count(
+        // By status: a rejected number's workflow may still be running for its emails.
+        `WorkflowType="${NUMBER_WORKFLOW}" AND ExecutionStatus="Running" AND NumberStatus IN (${live})`,
+      ),
+    );
+    if (count >= (await countStarted(db))) return 0;
+    const rows = await startedNumbers(db, place, PAGE);
+    place = rows.length === PAGE ? (rows.at(-1)?.id ?? '') : '';
+    return total(rows, async (row) => ((await isRunning(row)) ? 0 : startAgain(row, 'lost')));
+  }
+
+  async function isRunning(row: NumberRow): Promise<boolean> {
+    try {
+      const { status } = await within(client, 5_000, () =>
+        client.workflow.getHandle(workflowId(row)).describe(),
+      );
+      return status.name === 'RUNNING';
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  }
+
+  /** A reset ends one run and starts another from an earlier point: that one is told to take the row's state. */
+  async function followResets(): Promise<void> {
+    const since = closedSince;
+    // Visibility lags: look back a little further the next time.
+    const next = new Date(Date.now() - 60_000);
+    const query =
+      `WorkflowType="${NUMBER_WORKFLOW}" AND ExecutionStatus IN ("Terminated","Failed","TimedOut","Canceled") ` +
+      `AND CloseTime > "${since.toISOString()}"`;
+    const numberIds = new Set<string>();
+    for await (const { workflowId: id } of client.workflow.list({ query })) {
+      const [, , numberId] = id.split(':');
+      if (numberId) numberIds.add(numberId);
+    }
+    await total([...numberIds], async (id) => {
+      const row = await findNumber(db, id);
+      if (row && (await isRunning(row)) && (await lags(row))) {
+        await workflows.refresh(row);
+        logger.info({ numberId: id }, 'Workflow asked to take the state of its row');
+      }
+      return 0;
+    });
+    closedSince = next;
+  }
+
+  async function lags(row: NumberRow): Promise<boolean> {
+    const known = await within(client, 5_000, () =>
+      client.workflow.getHandle(workflowId(row)).query(getNumber),
+    );
+    return known.revision < row.revision;
+  }
+
+  return () =>
+    deps.lockDb.transaction(async (tx) => {
+      const [lock] = await tx.execute<{ locked: boolean }>(
+        sql`select pg_try_advisory_xact_lock(${SWEEP_LOCK}) as locked`,
+      );
+      if (!lock?.locked) return 0;
+      const deadline = AbortSignal.timeout(ROUND_DEADLINE_MS);
+      const work = async () => {
+        await deleteExpiredIdempotencyRecords(db);
+        if (!(await workflows.reachable())) throw new TemporalUnavailable('Temporal does not answer');
+        const accepted = await startAccepted();
+        const lost = rounds++ % LOST_EVERY_ROUNDS === 0 ? await startLost() : 0;
+        await followResets();
+        return accepted + lost;
+      };
+      return Promise.race([work(), expired(deadline)]);
+    });
+}
+
+function expired(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(new TemporalUnavailable('A round took too long')));
+  });
+}
+
+/** Does the work for every item, a few at a time, and adds up what it gives. A failure fails the round at the end. */
+async function total<T>(items: T[], work: (item: T) => Promise<number>): Promise<number> {
+  const limit = pLimit(8);
+  const results = await Promise.allSettled(items.map((item) => limit(() => work(item))));
+  const failed = results.filter((result) => result.status === 'rejected');
+  if (failed[0]) throw new Error(`${failed.length} of ${items.length} failed`, { cause: failed[0].reason });
+  return results.reduce((sum, result) => sum + (result.status === 'fulfilled' ? result.value : 0), 0);
+}

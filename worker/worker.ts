@@ -1,0 +1,38 @@
+/** Puts the worker together. `main.ts` starts and stops it; tests run it as it is. */
+import { NativeConnection, type Worker, Worker as WorkerClass } from '@temporalio/worker';
+import { type ActivityDeps, createActivities } from '../activities/index.ts';
+import { TASK_QUEUE } from '../contract/messages.ts';
+import { connectOptions, identity } from '../temporal/connect.ts';
+import { dataConverter } from '../temporal/data-converter.ts';
+
+/** Emails and digests at once in one process; each holds a connection of `lockDb` while it sends. */
+export const CONCURRENT_ACTIVITIES = 20;
+
+export interface NumbersWorker {
+  worker: Worker;
+  close(): Promise<void>;
+}
+
+/** A worker for the task queue `numbers`. `bundle` is a file or the code itself. Throws when Temporal does not answer. */
+export async function createNumbersWorker(
+  deps: ActivityDeps,
+  bundle: { codePath: string } | { code: string },
+): Promise<NumbersWorker> {
+  const { connection: options, namespace } = connectOptions(deps.config);
+  const connection = await NativeConnection.connect(options);
+  const worker = await WorkerClass.create({
+    connection,
+    namespace,
+    taskQueue: TASK_QUEUE,
+    identity: identity('worker'),
+    workflowBundle: bundle,
+    activities: createActivities(deps),
+    dataConverter,
+    maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,
+    workflowTaskPollerBehavior: { type: 'autoscaling' },
+    activityTaskPollerBehavior: { type: 'autoscaling' },
+    shutdownGraceTime: `${deps.config.SHUTDOWN_GRACE_SECONDS} seconds`,
+    shutdownForceTime: `${deps.config.SHUTDOWN_GRACE_SECONDS + 5} seconds`,
+  });
+  return { worker, close: () => connection.close() };
+}

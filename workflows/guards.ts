@@ -1,0 +1,155 @@
+/**
+ * What reaches a workflow from the Temporal UI or CLI has passed no schema. These guards read raw payloads
+ * into commands, or say in a sentence why not. Whatever they let through can be stored.
+ */
+import { BUSINESS_CATEGORIES } from '../contract/categories.ts';
+import type { Changes } from '../contract/fields.ts';
+import type { EditUpdate, NumberApprovalInput } from '../contract/messages.ts';
+import {
+  ACTOR_TYPES,
+  type Actor,
+  isPending,
+  NUMBER_STATUSES,
+  type PendingStatus,
+} from '../contract/number.ts';
+import type { NewDecision } from './lifecycle.ts';
+
+/** What a payload lacks when a person sends it by hand. */
+interface Defaults {
+  attempt: number;
+  /** Draws an id. */
+  newId: () => string;
+}
+
+export type Read<T> = { value: T; problem?: never } | { problem: string; value?: never };
+
+/** By hand, from the Temporal UI or CLI. */
+const BY_HAND: Actor = { type: 'operator', id: null };
+
+const isObject = (raw: unknown): raw is Record<string, unknown> =>
+  typeof raw === 'object' && raw !== null && !Array.isArray(raw);
+
+/** PostgreSQL takes neither NUL nor half a surrogate pair. */
+const storable = (text: string) => text.isWellFormed() && !text.includes('\u0000');
+
+const isText = (raw: unknown, max: number): raw is string =>
+  typeof raw === 'string' && storable(raw) && [...raw].length <= max;
+
+const isId = (raw: unknown): raw is string => isText(raw, 255) && raw.length > 0;
+
+function readActor(raw: unknown): Actor | null {
+  if (raw === undefined || raw === null) return BY_HAND;
+  if (!isObject(raw)) return null;
+  const type = ACTOR_TYPES.find((known) => known === raw['type']);
+  const id = raw['id'] ?? null;
+  return type && (id === null || isId(id)) ? { type, id } : null;
+}
+
+/** Reads what withdrawals, releases and decisions share. `problem` where it is not for this attempt. */
+function readRequest(
+  raw: unknown,
+  idField: string,
+  defaults: Defaults,
+): Read<{ raw: Record<string, unknown>; id: string; by: Actor }> {
+  if (!isObject(raw)) return { problem: 'not an object' };
+  const id = raw[idField] ?? defaults.newId();
+  const attempt = raw['attempt'] ?? defaults.attempt;
+  const by = readActor(raw['by']);
+  if (!isId(id)) return { problem: `${idField} is not an id` };
+  if (!by) return { problem: 'by is not { type, id }' };
+  if (attempt !== defaults.attempt) {
+    return { problem: `it is for attempt ${JSON.stringify(attempt)}, this is ${defaults.attempt}` };
+  }
+  return { value: { raw, id, by } };
+}
+
+export function readDecision(raw: unknown, defaults: Defaults): Read<NewDecision> {
+  const request = readRequest(raw, 'decisionId', defaults);
+  if (request.problem !== undefined) return request;
+  const { outcome, reason = null, code = null, fields = [] } = request.value.raw;
+  if (outcome !== 'approved' && outcome !== 'rejected')
+    return { problem: 'outcome is not approved or rejected' };
+  if (reason !== null && !isText(reason, 1000)) return { problem: 'reason is not a text of at most 1,000' };
+  if (outcome === 'rejected' && !reason?.trim()) return { problem: 'a rejection needs a reason' };
+  if (code !== null && !isText(code, 64)) return { problem: 'code is not a short text' };
+  if (!Array.isArray(fields) || fields.length > 20 || !fields.every((field) => isText(field, 64))) {
+    return { problem: 'fields is not a list of field names' };
+  }
+  const { id, by } = request.value;
+  return { value: { decisionId: id, outcome, reason, code, fields, by } };
+}
+
+export function readWithdrawal(
+  raw: unknown,
+  defaults: Defaults,
+): Read<{ operationId: string; by: Actor; stage: PendingStatus | null }> {
+  const request = readRequest(raw ?? {}, 'operationId', defaults);
+  if (request.problem !== undefined) return request;
+  const given = request.value.raw['stage'] ?? null;
+  const stage = NUMBER_STATUSES.filter(isPending).find((status) => status === given) ?? null;
+  if (given !== stage) return { problem: 'stage is not a pending status' };
+  return { value: { operationId: request.value.id, by: request.value.by, stage } };
+}
+
+export function readRelease(raw: unknown, defaults: Defaults): Read<{ operationId: string; by: Actor }> {
+  const request = readRequest(raw ?? {}, 'operationId', defaults);
+  return request.problem !== undefined
+    ? request
+    : { value: { operationId: request.value.id, by: request.value.by } };
+}
+
+/** Longest text of each profile field, in characters, and whether it may be empty. */
+const PROFILE = {
+  displayName: { min: 2, max: 75 },
+  incomingUrl: { min: 0, max: 2048 },
+  address: { min: 0, max: 256 },
+  businessDescription: { min: 0, max: 256 },
+  businessCategory: { min: 1, max: 64 },
+  contactEmail: { min: 0, max: 128 },
+  website: { min: 0, max: 256 },
+} as const;
+
+export function readEdit(raw: unknown): Read<EditUpdate> {
+  if (!isObject(raw) || !isObject(raw['changes'])) return { problem: 'send { "changes": { … } }' };
+  const by = readActor(raw['by']);
+  if (!by) return { problem: 'by is not { type, id }' };
+  const expected = raw['expectedRevision'];
+  if (expected !== undefined && !Number.isInteger(expected))
+    return { problem: 'expectedRevision is not a number' };
+  const changes: Record<string, string | null> = {};
+  for (const [field, given] of Object.entries(raw['changes'])) {
+    const rule = Object.hasOwn(PROFILE, field) ? PROFILE[field as keyof typeof PROFILE] : undefined;
+    if (!rule) return { problem: `${field} cannot be edited` };
+    const value = given === '' ? null : given;
+    if (value !== null && !isText(value, rule.max))
+      return { problem: `${field} is not a text of at most ${rule.max} characters` };
+    if ([...(value ?? '')].length < rule.min)
+      return { problem: `${field} needs at least ${rule.min} characters` };
+    if (field === 'businessCategory' && !Object.hasOwn(BUSINESS_CATEGORIES, value ?? '')) {
+      return { problem: `${field} is not a known category` };
+    }
+    changes[field] = value;
+  }
+  return {
+    value: {
+      ...(expected === undefined ? {} : { expectedRevision: expected as number }),
+      changes: changes as Changes,
+      by,
+    },
+  };
+}
+
+/** Whether a start input is one of ours: a workflow started by hand with junk must fail, not hang. */
+export function isApprovalInput(raw: unknown): raw is NumberApprovalInput {
+  return (
+    isObject(raw) &&
+    isId(raw['numberId']) &&
+    isId(raw['accountId']) &&
+    isId(raw['mobileNumber']) &&
+    isObject(raw['settings']) &&
+    isObject(raw['state']) &&
+    isObject(raw['state']['profile']) &&
+    Number.isInteger(raw['state']['revision']) &&
+    NUMBER_STATUSES.some((status) => isObject(raw['state']) && raw['state']['status'] === status)
+  );
+}

@@ -1,0 +1,189 @@
+/**
+ * The rules of a number's life as a pure function: (state, command) → state and events, or a refusal.
+ * It knows no clock, no Temporal and no database.
+ */
+import type { ProblemCode } from '../contract/errors.ts';
+import type { Changes, Profile } from '../contract/fields.ts';
+import {
+  type Actor,
+  type Decision,
+  type EventType,
+  isPending,
+  type NumberEvent,
+  type NumberState,
+  type PendingStatus,
+  type RejectionNotice,
+} from '../contract/number.ts';
+
+export type NewDecision = Omit<Decision, 'at'>;
+
+export type Command =
+  | { type: 'verify'; decision: NewDecision }
+  | { type: 'decideFacebook'; decision: NewDecision }
+  /** `stage`: the status the sender saw; null for "whichever". */
+  | { type: 'withdraw'; operationId: string; by: Actor; stage: PendingStatus | null }
+  | { type: 'release'; operationId: string; by: Actor }
+  | { type: 'edit'; operationId: string; by: Actor; changes: Changes };
+
+export interface Circumstances {
+  /** RFC 3339, UTC. */
+  now: string;
+  /** Milliseconds Facebook may take. */
+  facebookDueMs: number;
+}
+
+export type Refusal = Extract<ProblemCode, 'already_decided' | 'not_pending' | 'not_approved'>;
+export type Outcome = { state: NumberState; events: NumberEvent[] } | { refused: Refusal };
+
+/** The id by which a command is recognised when it comes twice. */
+export function operationOf(command: Command): string {
+  return 'decision' in command ? command.decision.decisionId : command.operationId;
+}
+
+/** Applies a command. A command that changes nothing visible gives the same state and no events. */
+export function apply(state: NumberState, command: Command, at: Circumstances): Outcome {
+  switch (command.type) {
+    case 'verify':
+      return verify(state, { ...command.decision, at: at.now }, at);
+    case 'decideFacebook':
+      return decideFacebook(state, { ...command.decision, at: at.now }, at);
+    case 'withdraw':
+      return withdraw(state, command, at);
+    case 'release':
+      return release(state, command, at);
+    case 'edit':
+      return edit(state, command, at);
+  }
+}
+
+function verify(state: NumberState, decision: Decision, at: Circumstances): Outcome {
+  if (state.status !== 'PENDING_VERIFICATION') {
+    return { refused: state.verification ? 'already_decided' : 'not_pending' };
+  }
+  if (decision.outcome === 'rejected') {
+    // A Facebook decision that was held is discarded: the next attempt gets its own.
+    const rejected = close(state, 'REJECTED', at, { verification: decision, facebookDecision: null });
+    return step(rejected, 'verification.rejected', decision, rejectedEmail('support', decision));
+  }
+  const verified = step(
+    {
+      ...state,
+      status: 'PENDING_FACEBOOK_APPROVAL',
+      verification: decision,
+      waitingSince: at.now,
+      dueAt: new Date(Date.parse(at.now) + at.facebookDueMs).toISOString(),
+      updatedAt: at.now,
+    },
+    'verification.approved',
+    decision,
+    { kind: 'verified', rejection: null },
+  );
+  const held = state.facebookDecision;
+  if (!held) return verified;
+  const final = settleFacebook(verified.state, held, at);
+  return { state: final.state, events: [...verified.events, ...final.events] };
+}
+
+function decideFacebook(state: NumberState, decision: Decision, at: Circumstances): Outcome {
+  if (!isPending(state.status))
+    return { refused: state.facebookDecision ? 'already_decided' : 'not_pending' };
+  if (state.facebookDecision) return { refused: 'already_decided' };
+  if (state.status === 'PENDING_FACEBOOK_APPROVAL') return settleFacebook(state, decision, at);
+  return step({ ...state, facebookDecision: decision, updatedAt: at.now }, 'facebook.held', decision, null);
+}
+
+function settleFacebook(state: NumberState, decision: Decision, at: Circumstances) {
+  return decision.outcome === 'approved'
+    ? step(close(state, 'APPROVED', at, { facebookDecision: decision }), 'facebook.approved', decision, {
+        kind: 'approved',
+        rejection: null,
+      })
+    : step(
+        close(state, 'REJECTED', at, { facebookDecision: decision }),
+        'facebook.rejected',
+        decision,
+        rejectedEmail('facebook', decision),
+      );
+}
+
+function withdraw(state: NumberState, command: Command & { type: 'withdraw' }, at: Circumstances): Outcome {
+  if (!isPending(state.status)) return { refused: 'not_pending' };
+  // A stage ends by exactly one of approve, reject and withdraw: who saw an ended stage is told.
+  if (command.stage !== null && command.stage !== state.status) return { refused: 'already_decided' };
+  const { operationId, by } = command;
+  return step(
+    close(state, 'WITHDRAWN', at, { facebookDecision: null, ending: { operationId, by, at: at.now } }),
+    'withdrawn',
+    command,
+    // Whoever withdraws knows it; the submitter is told of a withdrawal by somebody else.
+    by.type === 'customer' ? null : { kind: 'withdrawn', rejection: null },
+  );
+}
+
+function release(state: NumberState, command: Command & { type: 'release' }, at: Circumstances): Outcome {
+  if (state.status !== 'APPROVED') return { refused: 'not_approved' };
+  const { operationId, by } = command;
+  const ending = { operationId, by, at: at.now };
+  return step({ ...state, status: 'RELEASED', ending, updatedAt: at.now }, 'released', command, null);
+}
+
+function edit(state: NumberState, command: Command & { type: 'edit' }, at: Circumstances): Outcome {
+  if (state.status !== 'APPROVED') return { refused: 'not_approved' };
+  const changes = changedFields(state.profile, command.changes);
+  if (Object.keys(changes).length === 0) return { state, events: [] };
+  const profile = { ...state.profile, ...command.changes };
+  return step({ ...state, profile, updatedAt: at.now }, 'edited', command, null, { changes });
+}
+
+/** The fields whose value really changes, as `{ field: { from, to } }`. */
+export function changedFields(
+  profile: Profile,
+  changes: Changes,
+): Record<string, { from: unknown; to: unknown }> {
+  const current: Record<string, unknown> = { ...profile };
+  return Object.fromEntries(
+    Object.entries(changes)
+      .filter(([field, to]) => current[field] !== to)
+      .map(([field, to]) => [field, { from: current[field], to }]),
+  );
+}
+
+/** Ends the attempt: nothing is awaited any more. */
+function close(
+  state: NumberState,
+  status: 'APPROVED' | 'REJECTED' | 'WITHDRAWN',
+  at: Circumstances,
+  rest: Partial<NumberState>,
+): NumberState {
+  return { ...state, status, waitingSince: null, dueAt: null, decidedAt: at.now, updatedAt: at.now, ...rest };
+}
+
+/** Raises the revision and writes the event of it. */
+function step(
+  next: NumberState,
+  type: EventType,
+  cause: Decision | Extract<Command, { by: Actor }>,
+  email: NumberEvent['email'],
+  data: Record<string, unknown> = {},
+): { state: NumberState; events: NumberEvent[] } {
+  const state = { ...next, revision: next.revision + 1 };
+  const decided = 'decisionId' in cause;
+  const event: NumberEvent = {
+    operationId: decided ? cause.decisionId : cause.operationId,
+    attempt: state.attempt,
+    revision: state.revision,
+    type,
+    at: state.updatedAt,
+    actor: cause.by,
+    data: decided
+      ? { outcome: cause.outcome, reason: cause.reason, code: cause.code, fields: cause.fields }
+      : data,
+    email,
+  };
+  return { state, events: [event] };
+}
+
+function rejectedEmail(by: RejectionNotice['by'], decision: Decision): NumberEvent['email'] {
+  const { reason, code, fields } = decision;
+  return { kind: 'rejected', rejection: { by, reason: reason ?? '', code, fields } };
+}

@@ -1,0 +1,331 @@
+/**
+ * The life of one submission (attempt) of a number: two gates, then a long editable phase.
+ *
+ * Handlers are synchronous up to their last change of state: they apply a command (`lifecycle.ts`) and leave
+ * the rest to two lanes beside the story. One saves what changed, the other sends emails; no gate waits for
+ * either. Signals are read by guards and never throw: a throw would wedge or fail the workflow.
+ */
+import {
+  ApplicationFailure,
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  currentUpdateInfo,
+  log,
+  proxyActivities,
+  proxyLocalActivities,
+  setCurrentDetails,
+  setDefaultSignalHandler,
+  setHandler,
+  upsertSearchAttributes,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import {
+  editNumber,
+  facebookApproval,
+  getNumber,
+  NextActionAtKey,
+  type NumberApprovalInput,
+  type NumberResult,
+  NumberStatusKey,
+  refresh,
+  release,
+  supportVerification,
+  withdraw,
+} from '../contract/messages.ts';
+import { isLive, isPending, type NumberEvent, type NumberState } from '../contract/number.ts';
+import { isApprovalInput, type Read, readDecision, readEdit, readRelease, readWithdrawal } from './guards.ts';
+import { apply, type Command, operationOf, type Refusal } from './lifecycle.ts';
+import { type EmailNotes, nameSave, tellStory } from './story.ts';
+
+const { save } = proxyLocalActivities<Pick<Activities, 'save'>>({
+  startToCloseTimeout: '20 seconds',
+  // For ever: what was decided is decided, and PostgreSQL will be back.
+  retry: { initialInterval: '100 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },
+});
+
+const { sendEmails } = proxyActivities<Pick<Activities, 'sendEmails'>>({
+  startToCloseTimeout: '60 seconds',
+  // What is unsent then, the Schedule `email-leftovers` sends; a finished number must not wait for a mail server.
+  scheduleToCloseTimeout: '10 minutes',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '20 seconds' },
+});
+
+/** Edits whose ids are remembered over continue-as-new: the server's own memory of them ends there. */
+const REMEMBERED_EDITS = 500;
+
+/** A command that was applied, on its way into the database. */
+interface Change {
+  command: Command;
+  events: NumberEvent[];
+  /** The state right after it. */
+  state: NumberState;
+  /** Saved, or refused after all because the database knew better. */
+  settled: boolean;
+  refused: Refusal | null;
+}
+
+export async function numberApproval(input: NumberApprovalInput): Promise<NumberResult> {
+  if (!isApprovalInput(input)) {
+    throw ApplicationFailure.nonRetryable(
+      'Submit numbers through the API: this input is not one of ours.',
+      'invalid_input',
+    );
+  }
+  const cancelled = CancellationScope.current().cancelRequested;
+  // A cancel is a wish that the rules judge (below); it must not break the waits.
+  return CancellationScope.nonCancellable(() => live(input, cancelled));
+}
+
+async function live(input: NumberApprovalInput, cancelled: Promise<never>): Promise<NumberResult> {
+  const { numberId, accountId, mobileNumber, settings } = input;
+  let state = input.state;
+  let superseded = false;
+  let refreshAsked = false;
+  let saving = false;
+  /** The receipt is due at the start of an attempt; after continue-as-new nothing is. */
+  let emailsDue = !input.carried;
+  let sending = false;
+  const unsaved: Change[] = [];
+  const appliedEdits = [...(input.carried?.appliedEdits ?? [])];
+  const emails: EmailNotes = { trouble: null, refused: [] };
+
+  const defaults = () => ({ attempt: state.attempt, newId: uuid4 });
+  const circumstances = () => ({
+    now: new Date().toISOString(),
+    facebookDueMs: settings.facebookDueMs,
+  });
+  const tell = () => setCurrentDetails(tellStory(mobileNumber, state, emails));
+  const settled = () => unsaved.length === 0 && !saving && !sending && !emailsDue && allHandlersFinished();
+
+  /** Takes a new state, and shows it to operators. */
+  function enter(next: NumberState): void {
+    const before = state;
+    state = next;
+    if (next.status !== before.status || next.dueAt !== before.dueAt) {
+      upsertSearchAttributes([
+        { key: NumberStatusKey, value: next.status },
+        { key: NextActionAtKey, value: next.dueAt === null ? null : new Date(next.dueAt) },
+      ]);
+    }
+    tell();
+  }
+
+  /** Applies a command to the state and leaves it to the saving lane. */
+  function submit(command: Command): Change | { refused: Refusal } {
+    const outcome = apply(state, command, circumstances());
+    if ('refused' in outcome) return outcome;
+    const change = { command, ...outcome, settled: outcome.events.length === 0, refused: null };
+    if (!change.settled) unsaved.push(change);
+    enter(outcome.state);
+    return change;
+  }
+
+  /** For signals: nobody waits for an answer, so a refusal is a log line. */
+  function request<T>(signal: string, read: Read<T>, command: (value: T) => Command): void {
+    if (read.problem !== undefined) {
+      log.warn('Signal ignored', { signal, problem: read.problem });
+      return;
+    }
+    const outcome = submit(command(read.value));
+    if ('refused' in outcome && outcome.refused)
+      log.info('Signal refused', { signal, refused: outcome.refused });
+  }
+
+  setHandler(
+    supportVerification,
+    (raw) =>
+      request('supportVerification', readDecision(raw, defaults()), (decision) => ({
+        type: 'verify',
+        decision,
+      })),
+    {
+      description: 'Support decides: { outcome: "approved" | "rejected", reason, code, fields, attempt, by }',
+    },
+  );
+  setHandler(
+    facebookApproval,
+    (raw) =>
+      request('facebookApproval', readDecision(raw, defaults()), (decision) => ({
+        type: 'decideFacebook',
+        decision,
+      })),
+    {
+      description:
+        'Facebook decided: { outcome: "approved" | "rejected", reason, code, fields, attempt, by }',
+    },
+  );
+  setHandler(
+    withdraw,
+    (raw) =>
+      request('withdraw', readWithdrawal(raw, defaults()), (value) => ({ type: 'withdraw', ...value })),
+    { description: 'Withdraws a pending number: {} or { by }' },
+  );
+  setHandler(
+    release,
+    (raw) => request('release', readRelease(raw, defaults()), (value) => ({ type: 'release', ...value })),
+    { description: 'Releases an approved number: {} or { by }' },
+  );
+  setHandler(
+    refresh,
+    () => {
+      refreshAsked = true;
+    },
+    {
+      description: "Takes the database's state where this workflow lags behind it, e.g. after a reset: {}",
+    },
+  );
+  setDefaultSignalHandler((signal) => log.warn('Signal ignored', { signal, problem: 'unknown signal' }));
+
+  setHandler(
+    editNumber,
+    (raw) =>
+      // In the root scope an ignored cancel would break the wait.
+      CancellationScope.nonCancellable(async () => {
+        const id = currentUpdateInfo()?.id ?? uuid4();
+        if (appliedEdits.includes(id)) {
+          await condition(() => unsaved.length === 0);
+          return state;
+        }
+        const read = readEdit(raw);
+        if (read.problem !== undefined) throw refusal('invalid_request', read.problem);
+        const { changes, by } = read.value;
+        const change = submit({ type: 'edit', operationId: id, by, changes });
+        if (!('settled' in change)) throw refusal(change.refused);
+        appliedEdits.push(id);
+        appliedEdits.splice(0, appliedEdits.length - REMEMBERED_EDITS);
+        await condition(() => change.settled);
+        if (change.refused) throw refusal(change.refused);
+        return change.state;
+      }),
+    {
+      validator: (raw) => {
+        const id = currentUpdateInfo()?.id;
+        if (id && appliedEdits.includes(id)) return;
+        const read = readEdit(raw);
+        if (read.problem !== undefined) throw refusal('invalid_request', read.problem);
+        if (state.status !== 'APPROVED') throw refusal('not_approved', `The number is ${state.status}.`);
+        const { expectedRevision = state.revision } = read.value;
+        if (expectedRevision !== state.revision) {
+          throw refusal('revision_conflict', `The number is at revision ${state.revision}.`);
+        }
+      },
+      description: 'Edits an approved number: { changes: { displayName, … }, expectedRevision, by }',
+    },
+  );
+
+  setHandler(getNumber, () => ({ numberId, accountId, mobileNumber, ...state, unsaved: unsaved.length }), {
+    description: 'The number as its workflow knows it',
+  });
+
+  cancelled.catch(() => {
+    if (isPending(state.status)) {
+      submit({ type: 'withdraw', operationId: uuid4(), by: { type: 'operator', id: null }, stage: null });
+    } else {
+      log.warn('Cancel ignored: only a pending number is withdrawn by it', { status: state.status });
+    }
+  });
+
+  /** Saves every change, in order, until the workflow ends. */
+  async function saveChanges(): Promise<never> {
+    for (;;) {
+      await condition(() => unsaved.length > 0 || refreshAsked);
+      refreshAsked = false;
+      saving = true;
+      const batch = [...unsaved];
+      const events = batch.flatMap((change) => change.events);
+      const result = await save.executeWithOptions({ summary: nameSave(state) }, [
+        { numberId, state, events },
+      ]);
+      if (result.kind === 'saved') settle(batch);
+      if (result.kind === 'ahead') catchUp(result.state, result.known);
+      if (result.kind === 'superseded') {
+        superseded = true;
+        settle([...unsaved], 'not_approved');
+      }
+      emailsDue ||= events.some((event) => event.email !== null);
+      saving = false;
+    }
+  }
+
+  function settle(changes: Change[], refused: Refusal | null = null): void {
+    for (const change of changes) {
+      Object.assign(change, { settled: true, refused });
+      unsaved.splice(unsaved.indexOf(change), 1);
+    }
+  }
+
+  /** Takes the row's state, and applies again what the row does not know yet. */
+  function catchUp(stored: NumberState, known: string[]): void {
+    log.warn('Taking the state of the row', { own: state.revision, stored: stored.revision });
+    const repeated = unsaved.filter((change) => known.includes(operationOf(change.command)));
+    for (const change of repeated) change.state = stored;
+    settle(repeated);
+    enter(stored);
+    for (const change of [...unsaved]) {
+      const outcome = apply(state, change.command, circumstances());
+      if ('refused' in outcome) {
+        settle([change], outcome.refused);
+        continue;
+      }
+      Object.assign(change, outcome);
+      if (outcome.events.length === 0) settle([change]);
+      enter(outcome.state);
+    }
+  }
+
+  /** Sends the number's emails. Gives up after minutes: the Schedule takes over. */
+  async function sendDueEmails(): Promise<never> {
+    for (;;) {
+      await condition(() => emailsDue);
+      emailsDue = false;
+      sending = true;
+      try {
+        const sent = await sendEmails.executeWithOptions({ summary: `Emails up to r${state.revision}` }, [
+          { lane: numberId },
+        ]);
+        emails.trouble = null;
+        emails.refused = [
+          ...emails.refused,
+          ...sent.refused.map((one) => `${one.kind}: ${one.detail}`),
+        ].slice(-5);
+      } catch (error) {
+        log.warn('Emails are left to the Schedule', { error: String(error) });
+        emails.trouble = 'the mail server did not take them; the Schedule email-leftovers goes on';
+      }
+      sending = false;
+      tell();
+    }
+  }
+
+  /** The story: two gates, then the editable phase. */
+  async function run(): Promise<NumberResult> {
+    tell();
+    await condition(() => superseded || state.status !== 'PENDING_VERIFICATION');
+    await condition(() => superseded || state.status !== 'PENDING_FACEBOOK_APPROVAL');
+    // One condition with nothing awaited after it, or an edit in between would be lost.
+    await condition(() => superseded || !isLive(state.status) || (isLong(input.maxHistory) && settled()));
+    if (!superseded && isLive(state.status)) {
+      return continueAsNew<typeof numberApproval>({ ...input, state, carried: { appliedEdits } });
+    }
+    await condition(settled);
+    return { status: superseded ? 'SUPERSEDED' : state.status, revision: state.revision };
+  }
+
+  return Promise.race([run(), saveChanges(), sendDueEmails()]);
+}
+
+function isLong(maxHistory: number | undefined): boolean {
+  const { historyLength, continueAsNewSuggested } = workflowInfo();
+  return continueAsNewSuggested || (maxHistory !== undefined && historyLength > maxHistory);
+}
+
+function refusal(
+  code: Refusal | 'invalid_request' | 'revision_conflict',
+  message: string = code,
+): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(message, code);
+}

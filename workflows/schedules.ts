@@ -1,0 +1,35 @@
+/** The small workflows behind the Schedules. */
+import { log, proxyActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+
+const { writeReviewDigest, sendLeftoverEmails } = proxyActivities<
+  Pick<Activities, 'writeReviewDigest' | 'sendLeftoverEmails'>
+>({
+  startToCloseTimeout: '5 minutes',
+  retry: { initialInterval: '5 seconds', maximumInterval: '1 minute', maximumAttempts: 20 },
+});
+
+const { sendEmails } = proxyActivities<Pick<Activities, 'sendEmails'>>({
+  startToCloseTimeout: '60 seconds',
+  scheduleToCloseTimeout: '10 minutes',
+  retry: { initialInterval: '1 second', maximumInterval: '30 seconds' },
+});
+
+/** Once a day: tells support what is due and overdue, and a second address what is overdue by far. */
+export async function reviewDigest() {
+  const written = await writeReviewDigest({ day: new Date().toISOString().slice(0, 10) });
+  // Each mailbox on its own: a dead one delays nobody, and what stays unsent goes out with the leftovers.
+  await Promise.all(
+    ['support', 'escalation'].map((lane) =>
+      sendEmails({ lane }).catch((error: unknown) =>
+        log.warn('Digest not sent yet', { lane, error: String(error) }),
+      ),
+    ),
+  );
+  return written;
+}
+
+/** Every few minutes: sends what no workflow sends any more. */
+export async function emailLeftovers() {
+  return sendLeftoverEmails();
+}

@@ -1,0 +1,61 @@
+/** A number's story in words, for whoever opens its workflow in the Temporal UI ("User Metadata"). */
+import type { Actor, Decision, NumberState, NumberStatus } from '../contract/number.ts';
+
+const AWAITED: Record<NumberStatus, string> = {
+  PENDING_VERIFICATION: 'Waits for **support** to verify the details',
+  PENDING_FACEBOOK_APPROVAL: "Waits for **Facebook's** decision, which support records",
+  APPROVED: 'Approved: can be edited and released',
+  REJECTED: 'Rejected: the customer may resubmit it, as a new attempt with a workflow of its own',
+  WITHDRAWN: 'Withdrawn',
+  RELEASED: 'Released: the number is free again',
+};
+
+export interface EmailNotes {
+  /** The last trouble of the email lane; null when all is sent. */
+  trouble: string | null;
+  /** Emails that a server refused for good. */
+  refused: string[];
+}
+
+/** Markdown, below 20 KB. */
+export function tellStory(mobileNumber: string, state: NumberState, emails: EmailNotes): string {
+  const awaited = state.waitingSince
+    ? `${AWAITED[state.status]} since ${time(state.waitingSince)}, due ${time(state.dueAt)}.`
+    : `${AWAITED[state.status]}.`;
+  const lines = [
+    `## ${state.status}`,
+    awaited,
+    '',
+    `- Number: ${mobileNumber}, "${plain(state.profile.displayName)}"`,
+    `- Attempt ${state.attempt}, revision ${state.revision}, submitted ${time(state.submittedAt)}, last change ${time(state.updatedAt)}`,
+    `- Support: ${decided(state.verification)}`,
+    `- Facebook: ${decided(state.facebookDecision)}${isHeld(state) ? ' (held until support approves)' : ''}`,
+  ];
+  if (state.ending) lines.push(`- ${state.status} by ${who(state.ending.by)} at ${time(state.ending.at)}`);
+  if (emails.trouble) lines.push(`- Emails: not all sent: ${plain(emails.trouble)}`);
+  for (const refused of emails.refused) lines.push(`- Emails: refused for good: ${plain(refused)}`);
+  return lines.join('\n');
+}
+
+/** One line for the history row of a save, e.g. `PENDING_FACEBOOK_APPROVAL r2`. */
+export function nameSave(state: NumberState): string {
+  return `${state.status} r${state.revision}`;
+}
+
+const isHeld = (state: NumberState) =>
+  state.status === 'PENDING_VERIFICATION' && state.facebookDecision !== null;
+
+function decided(decision: Decision | null): string {
+  if (!decision) return 'not decided yet';
+  const reason = decision.reason ? `: ${plain(decision.reason)}` : '';
+  return `${decision.outcome} by ${who(decision.by)} at ${time(decision.at)}${reason}`;
+}
+
+const who = (actor: Actor) => (actor.id ? `${actor.type} ${actor.id}` : `${actor.type} (by hand)`);
+const time = (iso: string | null) => (iso ? `${iso.slice(0, 16).replace('T', ' ')} UTC` : 'never');
+/** Text of people, on one line and without meaning in Markdown. */
+const plain = (text: string) =>
+  text
+    .replace(/\s+/g, ' ')
+    .replace(/[\\`*_[\]<>#|]/g, '\\$&')
+    .slice(0, 500);
