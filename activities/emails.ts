@@ -1,8 +1,14 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { EmailData } from '../contract/emails.ts';
 import type { EmailKind } from '../contract/number.ts';
-import type { EmailRow } from '../db/email-rows.ts';
-import { closeAttempt, openAttempt, settleEmail, unsentEmails, unsentLanes } from '../db/emails.ts';
+import {
+  closeAttempt,
+  openAttempt,
+  settleEmail,
+  type UnsentEmail,
+  unsentEmails,
+  unsentLanes,
+} from '../db/emails.ts';
 import { LaneBusyError, withLaneLock } from '../db/lane-lock.ts';
 import { render } from '../email/render.ts';
 import type { ActivityDeps } from './index.ts';
@@ -38,6 +44,8 @@ export const EMAIL_LIMITS = {
   laneTime: 25_000,
   /** A lane's own workflow comes first: only what is older than this is left over. */
   leftoverSeconds: 90,
+  /** How long a round waits for a lane that another worker is sending. */
+  leftoverWait: 1_000,
   leftoverLanes: 1_000,
   leftoversAtOnce: 4,
   /** After this a round of leftovers begins no further lane. */
@@ -58,15 +66,16 @@ export function createEmailActivities(
   /** Sends a lane until it is empty. Throws `email_deferred` at the first email that stays unsent. */
   async function sendLane(lane: string, waitMs: number): Promise<LaneResult> {
     const stopAt = performance.now() + limits.laneTime;
-    return withLaneLock(lockDb, lane, waitMs, async (held) => {
+    return withLaneLock(lockDb, lane, waitMs, async (stillHeld) => {
       const result: LaneResult = { sent: 0, refused: [] };
       for (;;) {
         const rows = await unsentEmails(db, lane, 20);
         if (rows.length === 0) return result;
         for (const row of rows) {
-          if (!held()) throw deferred('The lock of the lane was lost.');
-          const begun = result.sent + result.refused.length > 0;
-          if (begun && performance.now() > stopAt) throw deferred('There is more to send.');
+          if (result.sent + result.refused.length > 0) {
+            if (performance.now() > stopAt) throw deferred('There is more to send.');
+            await stillHeld();
+          }
           const refusal = await sendOne(row);
           if (refusal === null) result.sent += 1;
           else result.refused.push({ kind: row.kind, detail: refusal });
@@ -76,7 +85,7 @@ export function createEmailActivities(
   }
 
   /** Sends one email and records what came of it. Returns why it was refused, null when it was sent. */
-  async function sendOne(row: EmailRow): Promise<string | null> {
+  async function sendOne(row: UnsentEmail): Promise<string | null> {
     const attempt = await openAttempt(db, row, staffLanes[row.lane]);
     const refuse = async (detail: string, rejected: string[]) => {
       await settleEmail(db, row, attempt, { outcome: 'refused', detail, rejected });
@@ -137,7 +146,7 @@ export function createEmailActivities(
         for (const lane of queue) {
           if (failuresInARow >= limits.leftoverFailures || performance.now() > stopAt) return;
           try {
-            const { sent, refused } = await sendLane(lane, 1_000);
+            const { sent, refused } = await sendLane(lane, limits.leftoverWait);
             result.sent += sent;
             result.refused += refused.length;
             failuresInARow = 0;

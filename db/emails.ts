@@ -1,5 +1,5 @@
 /** Sending what was written: the unsent rows of a lane, the ledger of tries, and settling. */
-import { and, asc, eq, sql } from 'drizzle-orm';
+import { and, asc, eq, lte, max, min, type SQL, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import type { Database } from './client.ts';
 import type { EmailRow } from './email-rows.ts';
@@ -13,14 +13,24 @@ import {
   people,
 } from './schema.ts';
 
+export interface UnsentEmail extends EmailRow {
+  /** A try is open in the ledger: the process that made it ended before it could say what came of it. */
+  interrupted: boolean;
+}
+
 /** The unsent emails of a lane, in the order they were written. */
-export async function unsentEmails(db: Database, lane: string, limit: number): Promise<EmailRow[]> {
-  return db
-    .select()
+export async function unsentEmails(db: Database, lane: string, limit: number): Promise<UnsentEmail[]> {
+  const rows = await db
+    .select({
+      email: emails,
+      interrupted: sql<boolean>`exists (select from ${emailAttempts}
+        where ${emailAttempts.emailId} = ${emails.id} and ${emailAttempts.outcome} = 'sending')`,
+    })
     .from(emails)
     .where(and(eq(emails.lane, lane), eq(emails.state, 'unsent')))
     .orderBy(asc(emails.seq))
     .limit(limit);
+  return rows.map(({ email, interrupted }) => ({ ...email, interrupted }));
 }
 
 /**
@@ -31,17 +41,15 @@ export async function unsentLanes(
   db: Database,
   options: { olderThanSeconds: number; limit: number },
 ): Promise<string[]> {
-  const rows = await db.execute<{ lane: string }>(sql`
-    select ${emails.lane} as lane
-    from ${emails}
-    left join lateral (
-      select max(${emailAttempts.startedAt}) as at from ${emailAttempts} where ${emailAttempts.emailId} = ${emails.id}
-    ) tried on true
-    where ${emails.state} = 'unsent'
-    group by ${emails.lane}
-    having min(${emails.createdAt}) <= now() - make_interval(secs => ${options.olderThanSeconds})
-    order by max(tried.at) nulls first, min(${emails.seq})
-    limit ${options.limit}`);
+  const rows = await db
+    .select({ lane: emails.lane })
+    .from(emails)
+    .leftJoin(emailAttempts, eq(emailAttempts.emailId, emails.id))
+    .where(eq(emails.state, 'unsent'))
+    .groupBy(emails.lane)
+    .having(lte(min(emails.createdAt), sql`now() - make_interval(secs => ${options.olderThanSeconds})`))
+    .orderBy(sql`${max(emailAttempts.startedAt)} nulls first`, min(emails.seq))
+    .limit(options.limit);
   return rows.map((row) => row.lane);
 }
 
@@ -52,28 +60,28 @@ export interface EmailAttempt {
 }
 
 /**
- * Opens a try. A try that is still open then was cut short by the end of its process: it becomes `ambiguous`.
+ * Opens a try; one that was interrupted is closed as `ambiguous` first.
  * Recipients of an email about a number are who is to know of it now: the person who submitted it, if still a
  * member of the account and not banned, otherwise the account's notification addresses.
  * Pass `to` for the other lanes. No recipients: an empty list.
  */
-export async function openAttempt(db: Database, email: EmailRow, to?: string[]): Promise<EmailAttempt> {
-  const recipients = to === undefined ? recipientsOf(email) : sql`${sql.param(to)}::text[]`;
-  const [row] = await db.execute<{ seq: string; recipients: string[] }>(sql`
-    with interrupted as (
-      update ${emailAttempts}
-      set outcome = 'ambiguous', finished_at = now(), detail = 'The process ended during this try.'
-      where ${emailAttempts.emailId} = ${email.id} and ${emailAttempts.outcome} = 'sending'
-    )
-    insert into ${emailAttempts} (email_id, recipients)
-    values (${email.id}, coalesce((${recipients}), '{}'))
-    returning seq, recipients`);
-  if (!row) throw new Error('The ledger row was not written.');
-  return { seq: Number(row.seq), recipients: row.recipients };
+export async function openAttempt(db: Database, email: UnsentEmail, to?: string[]): Promise<EmailAttempt> {
+  if (email.interrupted) {
+    await db
+      .update(emailAttempts)
+      .set({ outcome: 'ambiguous', detail: 'The process ended during this try.', finishedAt: sql`now()` })
+      .where(and(eq(emailAttempts.emailId, email.id), eq(emailAttempts.outcome, 'sending')));
+  }
+  const [attempt] = await db
+    .insert(emailAttempts)
+    .values({ emailId: email.id, recipients: to ?? recipientsOf(email) })
+    .returning({ seq: emailAttempts.seq, recipients: emailAttempts.recipients });
+  if (!attempt) throw new Error('The ledger row was not written.');
+  return attempt;
 }
 
-function recipientsOf(email: EmailRow) {
-  return sql`
+function recipientsOf(email: EmailRow): SQL {
+  return sql`coalesce((
     select case when ${people.id} is null then ${organizations.notificationEmails} else array[${people.email}] end
     from ${numbers}
     join ${organizations} on ${organizations.id} = ${numbers.accountId}
@@ -81,7 +89,8 @@ function recipientsOf(email: EmailRow) {
       and ${memberships.personId} = ${numbers.submittedBy} ->> 'id'
     left join ${people} on ${people.id} = ${memberships.personId}
       and not (${people.banned} and coalesce(${people.banExpires} > now(), true))
-    where ${numbers.id} = ${email.numberId}`;
+    where ${numbers.id} = ${email.numberId}
+  ), '{}')`;
 }
 
 /** Closes a try after which the email stays unsent. */
@@ -97,7 +106,7 @@ export async function closeAttempt(
 }
 
 /**
- * Closes a try and settles its email. Addresses refused for good are told in the number's timeline, once.
+ * Closes a try and settles its email. Addresses that were not taken are told in the number's timeline, once.
  * Settling an email that is settled already changes only the ledger.
  */
 export async function settleEmail(

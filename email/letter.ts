@@ -7,7 +7,7 @@ export type Block =
   | { type: 'facts'; facts: [label: string, value: string][] }
   | { type: 'list'; items: ListItem[] };
 
-export interface ListItem {
+interface ListItem {
   text: string;
   link?: string | null;
 }

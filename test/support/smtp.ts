@@ -5,7 +5,7 @@ import { type ParsedMail, simpleParser } from 'mailparser';
 import { SMTPServer, type SMTPServerSession } from 'smtp-server';
 
 /** Each fault is off while undefined or false. Numbers are SMTP reply codes. */
-export interface SmtpFaults {
+interface SmtpFaults {
   /** Accepts the connection and never says a word. */
   hangGreeting?: boolean;
   /** Answers AUTH; without it any user and password are taken. */

@@ -1,0 +1,119 @@
+/** The HTTP server, ready to listen or to be tested with `inject`. */
+import helmet from '@fastify/helmet';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyServerOptions,
+  LogController,
+} from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import type { Registry } from 'prom-client';
+import { guardRoutes } from './auth.ts';
+import { answerClientError } from './client-errors.ts';
+import { type ApiDeps, createContext } from './context.ts';
+import { serveDocs } from './docs.ts';
+import { rootOf, toProblem } from './failures.ts';
+import { takeJson } from './json.ts';
+import { logRequests, requestIdOf } from './logging.ts';
+import { refuseOtherMethods } from './methods.ts';
+import { createMetrics, measureRequests } from './metrics.ts';
+import { describeRoutes } from './openapi.ts';
+import { ProblemError, sendProblem } from './problems.ts';
+import { categoryRoutes } from './routes/categories.ts';
+import { decisionRoutes } from './routes/decisions.ts';
+import { editRoutes } from './routes/edits.ts';
+import { endingRoutes } from './routes/endings.ts';
+import { eventRoutes } from './routes/events.ts';
+import { healthRoutes } from './routes/health.ts';
+import { numberRoutes } from './routes/numbers.ts';
+import { problemRoutes } from './routes/problems.ts';
+import { resubmissionRoutes } from './routes/resubmission.ts';
+import { reviewRoutes } from './routes/reviews.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    metrics: Registry;
+  }
+}
+
+const BODY_LIMIT = 64 * 1024;
+const HANDLER_TIMEOUT_MS = 15_000;
+
+const ROUTES = [
+  numberRoutes,
+  editRoutes,
+  resubmissionRoutes,
+  endingRoutes,
+  eventRoutes,
+  reviewRoutes,
+  decisionRoutes,
+  categoryRoutes,
+  healthRoutes,
+  problemRoutes,
+];
+
+/** Builds the server. Without a logger it is silent. Fails where a route does not say who may call it. */
+export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): Promise<FastifyInstance> {
+  const api = createContext(deps);
+  const fail = (
+    error: unknown,
+    request: Parameters<typeof sendProblem>[1],
+    reply: Parameters<typeof sendProblem>[2],
+  ) => {
+    const problem = toProblem(error);
+    if (problem.code === 'internal') request.log.error({ err: rootOf(error) }, 'Request failed');
+    if (problem.code === 'unavailable') request.log.warn({ err: rootOf(error) }, 'Answered as unavailable');
+    return sendProblem(problem, request, reply.header('x-request-id', request.id), api.publicUrl);
+  };
+
+  const options: FastifyServerOptions = {
+    ...(deps.logger ? { loggerInstance: deps.logger } : { logger: false }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: requestIdOf,
+    bodyLimit: BODY_LIMIT,
+    handlerTimeout: HANDLER_TIMEOUT_MS,
+    trustProxy: trustProxy(deps.config.TRUST_PROXY),
+    // While it stops it answers what still comes in on open connections.
+    return503OnClosing: false,
+    frameworkErrors: (error: FastifyError, request, reply) => fail(error, request, reply),
+    clientErrorHandler: answerClientError,
+  };
+  const app = Fastify(options);
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler(fail);
+  app.setNotFoundHandler((request, reply) => fail(new ProblemError('not_found'), request, reply));
+  app.decorate('metrics', createMetrics(deps.db));
+
+  // First, so that refusals carry its headers too.
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    // No text of ours has control characters in it, and PostgreSQL takes no NUL.
+    if (/%(?:[01][0-9a-f]|7f)/i.test(request.url)) {
+      throw new ProblemError('malformed_request', { detail: 'The URL has control characters in it.' });
+    }
+    if (request.url.startsWith('/v1/')) reply.header('cache-control', 'private, no-cache');
+  });
+  measureRequests(app, app.metrics);
+  logRequests(app);
+  takeJson(app);
+  guardRoutes(app, deps.db);
+  const addOtherMethods = refuseOtherMethods(app);
+  await describeRoutes(app, api);
+  for (const routes of ROUTES) await app.register(routes, { api });
+  await serveDocs(app);
+  addOtherMethods();
+  return app;
+}
+
+/** `false`, or the addresses of proxies with commas. */
+function trustProxy(setting: string): false | string[] {
+  return setting === 'false' ? false : setting.split(',').map((address) => address.trim());
+}

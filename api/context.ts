@@ -1,0 +1,38 @@
+/** What every route works with. */
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { Config } from '../contract/config.ts';
+import { numberFields } from '../contract/fields.ts';
+import type { AcceptanceSettings } from '../db/accept.ts';
+import type { Database } from '../db/client.ts';
+import { mailDomain } from '../db/email-rows.ts';
+import type { NumberWorkflows } from '../temporal/numbers.ts';
+
+export interface ApiDeps {
+  db: Database;
+  workflows: NumberWorkflows;
+  config: Config;
+}
+
+export interface ApiContext extends ApiDeps {
+  /** Put before the paths that are answered: where clients reach the API, or empty for relative ones. */
+  publicUrl: string;
+  fields: ReturnType<typeof numberFields>;
+  acceptance: AcceptanceSettings;
+}
+
+/** A file under routes/. */
+export type Routes = FastifyPluginAsyncZod<{ api: ApiContext }>;
+
+export function createContext(deps: ApiDeps): ApiContext {
+  const { config } = deps;
+  const development = config.ALLOW_HTTP_URLS ?? config.NODE_ENV === 'development';
+  return {
+    ...deps,
+    publicUrl: config.PUBLIC_URL?.replace(/\/+$/, '') ?? '',
+    fields: numberFields({ allowHttp: development && config.NODE_ENV !== 'production' }),
+    acceptance: {
+      verificationDueMs: config.VERIFICATION_DUE_HOURS * 3_600_000,
+      mailDomain: mailDomain(config.MAIL_FROM),
+    },
+  };
+}

@@ -1,0 +1,76 @@
+/** Judging decisions, withdrawals and releases by what the row says. Pure: throws the problem of a refusal. */
+import { type Actor, isPending, type PendingStatus, type Stage } from '../contract/number.ts';
+import { type StandingDecision, type Viewer, viewActor } from '../contract/views.ts';
+import type { NumberRow } from '../db/number-row.ts';
+import { endOf } from './numbers.ts';
+import { invalidField, ProblemError } from './problems.ts';
+
+export interface WantedDecision {
+  stage: Stage;
+  attempt: number;
+  outcome: string;
+  operationId: string;
+  by: Actor;
+}
+
+/** `done` when this decision stands, `open` while none does. */
+export function judgeDecision(row: NumberRow, wanted: WantedDecision): 'done' | 'open' {
+  if (wanted.attempt < row.attempt) {
+    throw new ProblemError('stale_attempt', { detail: `The number is at attempt ${row.attempt}.` });
+  }
+  if (wanted.attempt > row.attempt) {
+    throw invalidField('/attempt', 'unknown_attempt', `The number is at attempt ${row.attempt}.`);
+  }
+  const standing = wanted.stage === 'verification' ? row.verification : row.facebookDecision;
+  if (standing?.decisionId === wanted.operationId) return 'done';
+  if (row.status === 'WITHDRAWN' || row.status === 'RELEASED') throw notPending(row, 'staff');
+  if (standing) {
+    const { by, outcome, at } = standing;
+    // The same person saying the same again, e.g. a second click.
+    if (by.id === wanted.by.id && by.type === wanted.by.type && outcome === wanted.outcome) return 'done';
+    throw new ProblemError('already_decided', { extra: { decision: { outcome, by, at } } });
+  }
+  if (!isPending(row.status)) throw notPending(row, 'staff');
+  return 'open';
+}
+
+/** `done` when withdrawn by this operation, `open` while the stage that the customer saw goes on. */
+export function judgeWithdrawal(
+  row: NumberRow,
+  wanted: { attempt: number; seen: PendingStatus; operationId: string },
+): 'done' | 'open' {
+  if (row.status === 'WITHDRAWN' && row.ending?.operationId === wanted.operationId) return 'done';
+  if (row.attempt !== wanted.attempt) {
+    throw new ProblemError('not_pending', { detail: 'That attempt was rejected and resubmitted meanwhile.' });
+  }
+  if (row.status === wanted.seen) return 'open';
+  if (!isPending(row.status)) throw notPending(row, 'customer');
+  // The stage ended first, and the number waits for the next decision.
+  const { verification } = row;
+  throw new ProblemError('already_decided', {
+    extra: verification ? { decision: shown({ ...verification }, 'customer') } : {},
+  });
+}
+
+/** `done` when released by this operation. */
+export function judgeRelease(row: NumberRow, operationId: string): 'done' | 'open' {
+  if (row.status === 'RELEASED' && row.ending?.operationId === operationId) return 'done';
+  if (row.status !== 'APPROVED') throw notApproved(row);
+  return 'open';
+}
+
+export function notPending(row: NumberRow, viewer: Viewer): ProblemError {
+  const end = endOf(row);
+  return new ProblemError('not_pending', {
+    detail: `The number is ${row.status}.`,
+    extra: end ? { decision: shown(end, viewer) } : {},
+  });
+}
+
+export function notApproved(row: NumberRow): ProblemError {
+  return new ProblemError('not_approved', { detail: `The number is ${row.status}.` });
+}
+
+function shown({ outcome, by, at }: StandingDecision, viewer: Viewer): StandingDecision {
+  return { outcome, by: viewActor(by, viewer), at };
+}

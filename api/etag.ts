@@ -1,0 +1,27 @@
+/** Entity tags: a number's revision in quotes. */
+import type { NumberRow } from '../db/number-row.ts';
+import { ProblemError } from './problems.ts';
+
+export function etagOf({ revision }: { revision: number }): string {
+  return `"${revision}"`;
+}
+
+const tagsOf = (header: string) => header.split(',').map((tag) => tag.trim());
+
+/** Whether `If-None-Match` names what the caller has already: weakly compared, as for any GET. */
+export function isUnchanged(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  return tagsOf(header).some((tag) => tag === '*' || tag.replace(/^W\//, '') === etag);
+}
+
+/**
+ * The revision that `If-Match` asks for: undefined for any. Compared strongly: a weak tag never matches.
+ * Throws `revision_conflict` where the number is at none of them.
+ */
+export function expectedRevision(header: string | undefined, row: NumberRow): number | undefined {
+  if (header === undefined) return undefined;
+  const tags = tagsOf(header);
+  if (tags.includes('*')) return undefined;
+  if (tags.includes(etagOf(row))) return row.revision;
+  throw new ProblemError('revision_conflict', { detail: `The number is at revision ${row.revision}.` });
+}

@@ -1,0 +1,35 @@
+/** Reading JSON bodies strictly, and empty ones where nothing has to be sent. */
+import type { FastifyBodyParser, FastifyInstance } from 'fastify';
+import { ProblemError } from './problems.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Every field of the body is optional, so that there need not be one. */
+    emptyBody?: boolean;
+  }
+}
+
+/** Parses UTF-8 JSON; an empty body is none. `__proto__` and its like are refused. */
+export function readJson(app: FastifyInstance): FastifyBodyParser<Buffer> {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  return (request, body, done) => {
+    if (body.length === 0) return done(null, undefined);
+    try {
+      parse(request, new TextDecoder('utf-8', { fatal: true }).decode(body), done);
+    } catch (error) {
+      done(new ProblemError('malformed_request', { detail: 'The body is not UTF-8.', cause: error }));
+    }
+  };
+}
+
+/** Only JSON is taken, and a body is there where one is needed. */
+export function takeJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, readJson(app));
+  app.addHook('preValidation', async (request) => {
+    const { schema, config } = request.routeOptions;
+    if (!schema?.body || request.body !== undefined) return;
+    if (!config.emptyBody) throw new ProblemError('malformed_request', { detail: 'Send a JSON body.' });
+    request.body = {};
+  });
+}

@@ -1,0 +1,62 @@
+/** Log lines: never a query string, a body, a key or a whole phone number. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
+import type { Config } from '../contract/config.ts';
+import { rootOf } from './failures.ts';
+import { pathOf } from './problems.ts';
+
+/** Writes to stdout unless told otherwise. */
+export function createLogger(config: Pick<Config, 'LOG_LEVEL'>, stream?: DestinationStream): Logger {
+  const options: LoggerOptions = {
+    name: 'api',
+    level: config.LOG_LEVEL,
+    redact: ['req.headers', 'headers', 'authorization', '*.authorization', 'key'],
+    serializers: { err: describeError, req: describeRequest },
+  };
+  return stream ? pino(options, stream) : pino(options);
+}
+
+/** A client's own id where it is a short plain token, so that both sides' logs meet. */
+export function requestIdOf(request: { headers: IncomingMessage['headers'] }): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID();
+}
+
+/** One line per answered request; health checks only at debug level. */
+export function logRequests(app: FastifyInstance): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const path = pathOf(request.url);
+    const level = path === '/livez' || path === '/readyz' ? 'debug' : 'info';
+    request.log[level](
+      {
+        method: request.method,
+        path,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+        caller: request.caller?.actor.id,
+      },
+      'Request',
+    );
+  });
+}
+
+/** PostgreSQL's errors name the values at fault, and a query's carry its parameters: only what is safe is told. */
+function describeError(error: unknown): unknown {
+  const root = rootOf(error);
+  if (!(root instanceof Error)) return { message: String(root) };
+  const { code, constraint_name: constraint } = root as { code?: unknown; constraint_name?: unknown };
+  return {
+    type: root.name,
+    message: root.message,
+    stack: root.stack,
+    ...(code !== undefined && { code }),
+    ...(constraint !== undefined && { constraint }),
+    ...(root.cause !== undefined && { cause: describeError(root.cause) }),
+  };
+}
+
+function describeRequest(request: { method?: string; url?: string }) {
+  return { method: request.method, path: pathOf(request.url ?? '') };
+}

@@ -1,0 +1,90 @@
+/** What several routes do with a number: find it for a caller, answer it, wait for its workflow. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyBaseLogger } from 'fastify';
+import { z } from 'zod';
+import type { NumberState } from '../contract/number.ts';
+import { lastFour } from '../contract/phone.ts';
+import { type StandingDecision, viewNumber } from '../contract/views.ts';
+import { type NumberRow, stateOf } from '../db/number-row.ts';
+import { getNumber, type NumberOfAccount } from '../db/read.ts';
+import { type Caller, tenantOf, viewerOf } from './auth.ts';
+import type { ApiContext } from './context.ts';
+import { etagOf } from './etag.ts';
+import type { Answer } from './idempotency.ts';
+import { invalidField, ProblemError } from './problems.ts';
+import { targetProblem } from './target-url.ts';
+
+export const numberParams = z.object({ id: z.string() });
+
+/** How long an answer waits for the workflow to decide. */
+const WAIT_MS = 8_000;
+const FIRST_POLL_MS = 10;
+const SLOWEST_POLL_MS = 150;
+
+/** The number, if the caller may know of it. */
+export async function findFor(api: ApiContext, caller: Caller, id: string): Promise<NumberOfAccount> {
+  const found = await getNumber(api.db, id, tenantOf(caller));
+  if (!found) throw new ProblemError('not_found');
+  return found;
+}
+
+/** Answers the number as it is in its row, or in `state` right after an edit. */
+export function numberAnswer(
+  { row, accountName }: { row: NumberRow; accountName?: string },
+  caller: Caller,
+  { status = 200, state = stateOf(row) }: { status?: number; state?: NumberState } = {},
+): Answer {
+  return {
+    status,
+    headers: { etag: etagOf(state) },
+    body: viewNumber({ ...row, accountName }, state, viewerOf(caller)),
+  };
+}
+
+/**
+ * Reads the number until `judge` says that what was asked is done, and returns it then. `judge` throws the
+ * problem where it was refused. Past the deadline: `unavailable`; what was asked may take effect later.
+ */
+export async function untilDone(
+  read: () => Promise<NumberOfAccount>,
+  judge: (row: NumberRow) => 'done' | 'open',
+): Promise<NumberOfAccount> {
+  const deadline = Date.now() + WAIT_MS;
+  for (let pause = FIRST_POLL_MS; ; pause = Math.min(pause * 1.5, SLOWEST_POLL_MS)) {
+    const found = await read();
+    if (judge(found.row) === 'done') return found;
+    if (Date.now() + pause > deadline) {
+      const detail = 'The workflow did not decide in time; what was asked may take effect later.';
+      throw new ProblemError('unavailable', { detail });
+    }
+    await sleep(pause);
+  }
+}
+
+/** What ended the attempt: a withdrawal, a release, or the decision that rejected or approved it. */
+export function endOf(row: NumberRow): StandingDecision | null {
+  const { status, ending } = row;
+  if (status === 'WITHDRAWN' || status === 'RELEASED') {
+    const outcome = status === 'WITHDRAWN' ? 'withdrawn' : 'released';
+    return ending && { outcome, by: ending.by, at: ending.at };
+  }
+  const decision = row.verification?.outcome === 'rejected' ? row.verification : row.facebookDecision;
+  return decision && { outcome: decision.outcome, by: decision.by, at: decision.at };
+}
+
+/** Starts the workflow of what was just accepted. It is accepted in any case: the sweeper starts the rest. */
+export async function startWorkflow(api: ApiContext, row: NumberRow, log: FastifyBaseLogger): Promise<void> {
+  try {
+    await api.workflows.start(row);
+  } catch (error) {
+    const number = lastFour(row.mobileNumber);
+    log.warn({ err: error, numberId: row.id, number }, 'Accepted, but its workflow is left to the sweeper');
+  }
+}
+
+/** Refuses an Incoming URL that is not safe to call. */
+export async function checkTarget(incomingUrl: string | null | undefined): Promise<void> {
+  if (!incomingUrl) return;
+  const problem = await targetProblem(incomingUrl);
+  if (problem !== null) throw invalidField('/incomingUrl', 'unsafe_target', problem);
+}

@@ -1,0 +1,81 @@
+/** The OpenAPI document, from the routes' schemas. */
+import swagger from '@fastify/swagger';
+import type { FastifyInstance } from 'fastify';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import type { ApiContext } from './context.ts';
+
+const ABOUT = `Submit WhatsApp Business numbers for approval and follow them.
+
+JSON, camelCase, times in RFC 3339 UTC, opaque ids. Unknown fields are an error. Every write takes an
+\`Idempotency-Key\`. Errors are RFC 9457 problems; each \`code\` is explained at its \`type\`.`;
+
+/** Marks an operation whose body may be left out, until the document is finished. */
+const EMPTY_BODY = 'x-empty-body';
+
+/** Collects the routes that are registered after it. */
+export async function describeRoutes(app: FastifyInstance, api: ApiContext): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Number approval', version: '1', description: ABOUT },
+      servers: [{ url: api.publicUrl || '/' }],
+      components: { securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } } },
+      tags: ['Numbers', 'Review', 'Health', 'Problems'].map((name) => ({ name })),
+    },
+    transform: (document) => {
+      const { schema, url } = jsonSchemaTransform(document);
+      const { access, emptyBody } = document.route.config ?? {};
+      const security = access === 'public' ? [] : [{ apiKey: [] }];
+      return { schema: { ...schema, security, ...(emptyBody && { [EMPTY_BODY]: true }) }, url };
+    },
+    transformObject: (document) => tidy(jsonSchemaTransformObject(document) as Json) as never,
+  });
+}
+
+type Json = Record<string, unknown>;
+
+/** Finishes the document: what zod and the generators put in that says nothing, or something wrong. */
+function tidy(document: Json): Json {
+  const { components, paths } = document as { components: { schemas: Json }; paths: Record<string, Json> };
+  const schemas = Object.entries(components.schemas)
+    // Every schema with a name is an answer: their twins for input are used nowhere.
+    .filter(([name]) => !(name.endsWith('Input') && name.slice(0, -5) in components.schemas))
+    .map(([name, schema]) => [name, prune(schema, true)]);
+  return {
+    ...document,
+    components: { ...components, schemas: Object.fromEntries(schemas) },
+    paths: mapValues(paths, (operations) =>
+      mapValues(operations, (operation) => tidyOperation(operation as Json)),
+    ),
+  };
+}
+
+function tidyOperation({ [EMPTY_BODY]: emptyBody, ...operation }: Json): Json {
+  const body = operation['requestBody'];
+  return {
+    ...(prune(operation, false) as Json),
+    responses: prune(operation['responses'], true),
+    ...(emptyBody === true && { requestBody: { ...(prune(body, false) as Json), required: false } }),
+  };
+}
+
+/**
+ * Drops zod's 300-character pattern of a date-time (the format says it), the bounds of what a double can
+ * count to, and from answers, which may grow, that there is nothing beside the fields named.
+ */
+function prune(node: unknown, answer: boolean): unknown {
+  if (Array.isArray(node)) return node.map((item) => prune(item, answer));
+  if (typeof node !== 'object' || node === null) return node;
+  const dateTime = 'format' in node && node.format === 'date-time';
+  const kept = Object.entries(node).filter(
+    ([key, value]) =>
+      !(key === 'pattern' && dateTime) &&
+      !(key === 'additionalProperties' && value === false && answer) &&
+      !(Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER && /^(min|max)imum$/.test(key)),
+  );
+  return Object.fromEntries(kept.map(([key, value]) => [key, prune(value, answer)]));
+}
+
+function mapValues<T>(object: Record<string, T>, map: (value: T) => unknown): Json {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value)]));
+}

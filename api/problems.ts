@@ -1,0 +1,96 @@
+/** Errors as answers: RFC 9457 problems from the one table in `contract/errors.ts`. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { PROBLEMS, type ProblemCode } from '../contract/errors.ts';
+
+/** One thing at fault in a request. */
+export interface Fault {
+  /** JSON pointer into the body (`/displayName`), or the name of a query parameter or header. */
+  pointer: string;
+  /** What kind of fault, as a word. */
+  code: string;
+  /** What to do. */
+  detail: string;
+}
+
+interface ProblemOptions {
+  /** What is wrong here; the table's advice when left out. */
+  detail?: string;
+  errors?: Fault[];
+  /** Members of their own: `numberId`, `decision`. */
+  extra?: Record<string, unknown>;
+  headers?: Record<string, string>;
+  cause?: unknown;
+}
+
+/** Seconds after which a repeat is worth a try. */
+const RETRY_AFTER: Partial<Record<ProblemCode, string>> = { idempotency_in_flight: '2', unavailable: '5' };
+
+/** Thrown anywhere in a request to answer it with a problem. */
+export class ProblemError extends Error {
+  override name = 'ProblemError';
+  readonly code: ProblemCode;
+  readonly options: ProblemOptions;
+
+  constructor(code: ProblemCode, options: ProblemOptions = {}) {
+    super(
+      options.detail ?? PROBLEMS[code].advice,
+      options.cause === undefined ? {} : { cause: options.cause },
+    );
+    this.code = code;
+    this.options = options;
+  }
+
+  get status(): number {
+    return PROBLEMS[this.code].status;
+  }
+
+  /** What can be stored and thrown again for a repeated request. */
+  toJSON(): { code: ProblemCode; detail: string; errors?: Fault[]; extra?: Record<string, unknown> } {
+    const { errors, extra } = this.options;
+    return { code: this.code, detail: this.message, ...(errors && { errors }), ...(extra && { extra }) };
+  }
+}
+
+/** A body with one field at fault. */
+export function invalidField(pointer: string, code: string, detail: string): ProblemError {
+  return new ProblemError('invalid_request', { errors: [{ pointer, code, detail }] });
+}
+
+/** What is answered to this request: the members of RFC 9457 and ours. */
+export function problemBody(error: ProblemError, request: FastifyRequest, publicUrl: string) {
+  return {
+    type: `${publicUrl}/problems/${error.code}`,
+    title: PROBLEMS[error.code].title,
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    instance: pathOf(request.url),
+    requestId: request.id,
+    errors: error.options.errors ?? [],
+    ...error.options.extra,
+  };
+}
+
+export function sendProblem(
+  error: ProblemError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  publicUrl: string,
+) {
+  const retryAfter = RETRY_AFTER[error.code];
+  return (
+    reply
+      .code(error.status)
+      .headers({ ...(retryAfter && { 'retry-after': retryAfter }), ...error.options.headers })
+      .type('application/problem+json')
+      // Not by the route's schemas: a problem must be told even where a route forgot to declare it.
+      .serializer(JSON.stringify)
+      .send(problemBody(error, request, publicUrl))
+  );
+}
+
+/** The path of a URL: query strings may hold personal data and stay out of logs and problems. */
+export function pathOf(url: string): string {
+  const end = url.indexOf('?');
+  return end === -1 ? url : url.slice(0, end);
+}

@@ -1,0 +1,110 @@
+/** Support's verification, and Facebook's decision as support records it. */
+import { type DecisionBody, decisionBody } from '../../contract/fields.ts';
+import type { Stage } from '../../contract/number.ts';
+import { numberView } from '../../contract/views.ts';
+import type { NumberRow } from '../../db/number-row.ts';
+import { isInTimeline } from '../../db/read.ts';
+import { answers, GUARDED, WRITES } from '../answers.ts';
+import { type Staff, staffOf } from '../auth.ts';
+import type { ApiContext, Routes } from '../context.ts';
+import { judgeDecision } from '../decisions.ts';
+import {
+  type Answer,
+  give,
+  keyedRequest,
+  type Operation,
+  throughWorkflow,
+  writeHeaders,
+} from '../idempotency.ts';
+import { findFor, numberAnswer, numberParams, untilDone } from '../numbers.ts';
+import { ProblemError } from '../problems.ts';
+import { unlessClosed } from './endings.ts';
+
+const STAGE_ROUTES = [
+  {
+    stage: 'verification',
+    path: '/v1/numbers/:id/verification',
+    operationId: 'verifyNumber',
+    summary: "Decide on a number's details",
+    description: 'The first decision of a stage stands.',
+  },
+  {
+    stage: 'facebook',
+    path: '/v1/numbers/:id/facebook-decision',
+    operationId: 'recordFacebookDecision',
+    summary: "Record Facebook's decision",
+    description: 'Before support has approved it is kept, and takes effect with that approval.',
+  },
+] as const;
+
+export const decisionRoutes: Routes = async (app, { api }) => {
+  for (const { stage, path, ...about } of STAGE_ROUTES) {
+    app.post(
+      path,
+      {
+        config: { access: ['support'] },
+        schema: {
+          ...about,
+          tags: ['Review'],
+          params: numberParams,
+          headers: writeHeaders,
+          body: decisionBody,
+          response: answers({ 200: numberView }, [
+            ...GUARDED,
+            ...WRITES,
+            'not_found',
+            'not_pending',
+            'already_decided',
+            'stale_attempt',
+          ]),
+        },
+      },
+      async (request, reply) => {
+        const caller = staffOf(request);
+        const answer = await throughWorkflow(api.db, keyedRequest(request), (operation) =>
+          decide(api, caller, stage, request.params.id, request.body, operation),
+        );
+        return give(reply, answer);
+      },
+    );
+  }
+};
+
+async function decide(
+  api: ApiContext,
+  caller: Staff,
+  stage: Stage,
+  id: string,
+  body: DecisionBody,
+  { operationId, resumed }: Operation,
+): Promise<Answer> {
+  const read = () => findFor(api, caller, id);
+  const found = await read();
+  const by = caller.actor;
+  const { outcome } = body;
+  const { attempt = found.row.attempt } = body;
+  const judge = (row: NumberRow) => judgeDecision(row, { stage, attempt, outcome, operationId, by });
+
+  const mayBeDone = resumed && (await isInTimeline(api.db, id, operationId));
+  if (mayBeDone || judge(found.row) === 'done') return numberAnswer(found, caller);
+  const { reason = null, code = null, fields = [] } = body;
+  await unlessClosed(
+    api.workflows.decide(found.row, stage, {
+      decisionId: operationId,
+      attempt,
+      outcome,
+      reason,
+      code,
+      fields,
+      by,
+    }),
+  );
+  try {
+    return numberAnswer(await untilDone(read, judge), caller);
+  } catch (error) {
+    // It took effect, and the number has moved on since: e.g. it was rejected and resubmitted at once.
+    const refused = error instanceof ProblemError && error.code !== 'unavailable';
+    if (refused && (await isInTimeline(api.db, id, operationId))) return numberAnswer(await read(), caller);
+    throw error;
+  }
+}

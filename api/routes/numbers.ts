@@ -1,0 +1,167 @@
+/** Submitting, listing and reading numbers. */
+import { z } from 'zod';
+import { NUMBER_STATUSES, WAITING_FOR } from '../../contract/number.ts';
+import { parseMobileNumber } from '../../contract/phone.ts';
+import { numberPage, numberView, viewNumber } from '../../contract/views.ts';
+import { acceptSubmission, type Taken } from '../../db/accept.ts';
+import { stateOf } from '../../db/number-row.ts';
+import { listNumbers } from '../../db/read.ts';
+import { answers, GUARDED, noBody, WRITES } from '../answers.ts';
+import { callerOf, customerOf, tenantOf, viewerOf } from '../auth.ts';
+import type { Routes } from '../context.ts';
+import { etagOf, isUnchanged } from '../etag.ts';
+import {
+  earlierAnswer,
+  give,
+  inTransaction,
+  keyedRequest,
+  problemAnswer,
+  writeHeaders,
+} from '../idempotency.ts';
+import { checkTarget, findFor, numberAnswer, numberParams, startWorkflow } from '../numbers.ts';
+import { page, pageQuery, readCursor } from '../paging.ts';
+import { ProblemError } from '../problems.ts';
+
+const listQuery = z.strictObject({
+  status: z
+    .union([z.enum(NUMBER_STATUSES), z.array(z.enum(NUMBER_STATUSES))])
+    .transform((value) => [...new Set([value].flat())])
+    .optional()
+    .describe('May repeat.'),
+  waitingFor: z.enum(WAITING_FOR).optional(),
+  mobileNumber: z
+    .string()
+    .transform((value, context) => {
+      // In a query string a bare "+" means a space.
+      const e164 = parseMobileNumber(value.trim().replace(/^(?!\+)/, '+'));
+      if (e164 !== null) return e164;
+      context.addIssue({ code: 'custom', message: 'Send a number in international form.' });
+      return z.NEVER;
+    })
+    .optional(),
+  qualityRating: z.enum(['CONNECTED', 'FLAGGED', 'RESTRICTED']).optional(),
+  updatedSince: z.iso
+    .datetime({ offset: true, error: 'Send a time like 2026-01-31T12:00:00Z.' })
+    .transform(storableDate)
+    .optional(),
+  accountId: z.string().optional().describe('Staff only.'),
+  q: z
+    .string()
+    .transform((value) => value.normalize('NFC').trim())
+    .refine((value) => [...value].length >= 3, 'Send 3 characters or more.')
+    .optional()
+    .describe('Part of a display name or of a number; 3 characters or more.'),
+  ...pageQuery,
+});
+
+const cursor = z.string().regex(/^num_[0-9a-f]{32}$/);
+
+export const numberRoutes: Routes = async (app, { api }) => {
+  const { db, publicUrl } = api;
+
+  app.post(
+    '/v1/numbers',
+    {
+      config: { access: ['customer'] },
+      schema: {
+        summary: 'Submit a number for approval',
+        operationId: 'submitNumber',
+        tags: ['Numbers'],
+        headers: writeHeaders,
+        body: api.fields.submission,
+        response: answers({ 201: numberView }, [...GUARDED, ...WRITES, 'number_taken']),
+      },
+    },
+    async (request, reply) => {
+      const caller = customerOf(request);
+      const keyed = keyedRequest(request);
+      const submission = request.body;
+      if (submission.incomingUrl) {
+        const earlier = await earlierAnswer(db, keyed);
+        if (earlier) return give(reply, earlier);
+        await checkTarget(submission.incomingUrl);
+      }
+      const { answer, result } = await inTransaction(db, keyed, async (tx, operationId) => {
+        const { accountId, actor: by } = caller;
+        const row = await acceptSubmission(tx, {
+          accountId,
+          by,
+          operationId,
+          submission,
+          settings: api.acceptance,
+        });
+        if ('taken' in row) return { answer: problemAnswer(numberTaken(row, accountId)), result: null };
+        const created = numberAnswer({ row }, caller, { status: 201 });
+        const location = `${publicUrl}/v1/numbers/${row.id}`;
+        return { answer: { ...created, headers: { ...created.headers, location } }, result: row };
+      });
+      if (result) await startWorkflow(api, result, request.log);
+      return give(reply, answer);
+    },
+  );
+
+  app.get(
+    '/v1/numbers',
+    {
+      config: { access: ['customer', 'support', 'operator'] },
+      schema: {
+        summary: 'List numbers, newest first',
+        operationId: 'listNumbers',
+        tags: ['Numbers'],
+        querystring: listQuery,
+        response: answers({ 200: numberPage }, GUARDED),
+      },
+    },
+    async (request, reply) => {
+      const caller = callerOf(request);
+      const { limit, cursor: at, ...filter } = request.query;
+      if (filter.accountId !== undefined && caller.kind === 'customer') {
+        throw new ProblemError('forbidden', { detail: 'The filter accountId is for staff.' });
+      }
+      const before = readCursor(at, cursor);
+      const { items, next } = await listNumbers(db, tenantOf(caller), filter, { limit, before });
+      const views = items.map(({ row, accountName }) =>
+        viewNumber({ ...row, accountName }, stateOf(row), viewerOf(caller)),
+      );
+      return page(request, reply, publicUrl, views, next);
+    },
+  );
+
+  app.get(
+    '/v1/numbers/:id',
+    {
+      config: { access: ['customer', 'support', 'operator'] },
+      schema: {
+        summary: 'Read a number',
+        operationId: 'getNumber',
+        tags: ['Numbers'],
+        params: numberParams,
+        headers: z.looseObject({ 'if-none-match': z.string().optional().describe('ETags known already.') }),
+        response: answers(
+          { 200: numberView, 304: noBody('Not modified: the ETag is one of If-None-Match.') },
+          [...GUARDED, 'not_found'],
+        ),
+      },
+    },
+    async (request, reply) => {
+      const caller = callerOf(request);
+      const found = await findFor(api, caller, request.params.id);
+      const etag = etagOf(found.row);
+      if (isUnchanged(request.headers['if-none-match'], etag))
+        return reply.code(304).header('etag', etag).send(undefined);
+      return give(reply, numberAnswer(found, caller));
+    },
+  );
+};
+
+/** The number is live already. Only its own account learns where. */
+export function numberTaken({ holder }: Taken, accountId: string): ProblemError {
+  return new ProblemError('number_taken', {
+    extra: holder?.accountId === accountId ? { numberId: holder.id } : {},
+  });
+}
+
+/** PostgreSQL knows no year 0, and nothing here is older than 1970. */
+function storableDate(text: string): Date {
+  return new Date(Math.min(Math.max(Date.parse(text), 0), Date.UTC(9999, 0)));
+}

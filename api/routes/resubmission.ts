@@ -1,0 +1,80 @@
+/** Resubmitting a rejected number: the same number, the next attempt. */
+import { numberView } from '../../contract/views.ts';
+import { acceptResubmission } from '../../db/accept.ts';
+import { answers, GUARDED, WRITES } from '../answers.ts';
+import { customerOf } from '../auth.ts';
+import type { Routes } from '../context.ts';
+import {
+  earlierAnswer,
+  give,
+  inTransaction,
+  keyedRequest,
+  problemAnswer,
+  writeHeaders,
+} from '../idempotency.ts';
+import { checkTarget, findFor, numberAnswer, numberParams, startWorkflow } from '../numbers.ts';
+import { ProblemError } from '../problems.ts';
+import { changesBody } from './edits.ts';
+import { numberTaken } from './numbers.ts';
+
+export const resubmissionRoutes: Routes = async (app, { api }) => {
+  const { db } = api;
+
+  app.post(
+    '/v1/numbers/:id/resubmission',
+    {
+      config: { access: ['customer'], emptyBody: true },
+      schema: {
+        summary: 'Resubmit a rejected number',
+        description: 'Send the fields to change, or nothing.',
+        operationId: 'resubmitNumber',
+        tags: ['Numbers'],
+        params: numberParams,
+        headers: writeHeaders,
+        body: changesBody(api),
+        response: answers({ 200: numberView }, [
+          ...GUARDED,
+          ...WRITES,
+          'not_found',
+          'not_rejected',
+          'number_taken',
+        ]),
+      },
+    },
+    async (request, reply) => {
+      const caller = customerOf(request);
+      const { id } = request.params;
+      const changes = request.body;
+      const keyed = keyedRequest(request);
+      if (changes.incomingUrl) {
+        const earlier = await earlierAnswer(db, keyed);
+        if (earlier) return give(reply, earlier);
+        await findFor(api, caller, id);
+        await checkTarget(changes.incomingUrl);
+      }
+      const { answer, result } = await inTransaction(db, keyed, async (tx, operationId) => {
+        const { accountId, actor: by } = caller;
+        const outcome = await acceptResubmission(tx, {
+          numberId: id,
+          accountId,
+          by,
+          operationId,
+          changes,
+          settings: api.acceptance,
+        });
+        // Rolls the record back too: there is nothing that a key could be for.
+        if (!outcome) throw new ProblemError('not_found');
+        if ('taken' in outcome) {
+          return { answer: problemAnswer(numberTaken(outcome, accountId)), result: null };
+        }
+        if ('notRejected' in outcome) {
+          const detail = `The number is ${outcome.notRejected.status}.`;
+          return { answer: problemAnswer(new ProblemError('not_rejected', { detail })), result: null };
+        }
+        return { answer: numberAnswer({ row: outcome }, caller), result: outcome };
+      });
+      if (result) await startWorkflow(api, result, request.log);
+      return give(reply, answer);
+    },
+  );
+};

@@ -1,0 +1,82 @@
+/**
+ * The first accounts and people of a new installation, and their API keys:
+ *
+ *   node deploy/keys.ts account <slug> <name> <notification address>
+ *   node deploy/keys.ts staff <support|operator> <name> <address>
+ *   node deploy/keys.ts revoke <key id>
+ *
+ * Account and person are created where there is none of that slug or address; a new key is made each time and
+ * shown once.
+ */
+import { and, eq, isNull } from 'drizzle-orm';
+import { z } from 'zod';
+import { ConfigError, loadConfig } from '../contract/config.ts';
+import { newId } from '../contract/ids.ts';
+import { createApiKey } from '../db/api-keys.ts';
+import { type Database, openDatabase, type Transaction } from '../db/client.ts';
+import { apiKeys, organizations, people } from '../db/schema.ts';
+
+const USAGE = `Usage:
+  node deploy/keys.ts account <slug> <name> <notification address>
+  node deploy/keys.ts staff <support|operator> <name> <address>
+  node deploy/keys.ts revoke <key id>`;
+
+const text = z.string().trim().min(1);
+const commands = z.union([
+  z.tuple([z.literal('account'), z.string().regex(/^[a-z0-9-]+$/), text, z.email()]),
+  z.tuple([z.literal('staff'), z.enum(['support', 'operator']), text, z.email()]),
+  z.tuple([z.literal('revoke'), z.string().startsWith('key_')]),
+]);
+type Command = z.output<typeof commands>;
+
+try {
+  const command = commands.safeParse(process.argv.slice(2));
+  if (!command.success) throw new ConfigError(USAGE);
+  const db = openDatabase(loadConfig(), { name: 'keys', max: 1 });
+  try {
+    await run(db, command.data);
+  } finally {
+    await db.close();
+  }
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
+
+async function run(db: Database, command: Command): Promise<void> {
+  if (command[0] === 'revoke') return revoke(db, command[1]);
+  const { id, key } = await db.transaction(async (tx) => {
+    const owner =
+      command[0] === 'staff'
+        ? await person(tx, command[1], command[2], command[3])
+        : await account(tx, command[1], command[2], command[3]);
+    return createApiKey(tx, { ...owner, name: 'Made by an operator', scopes: ['read', 'write'] });
+  });
+  console.log(`${id} ${key}`);
+}
+
+async function account(db: Transaction, slug: string, name: string, address: string) {
+  const values = { id: newId('org'), slug, name, notificationEmails: [address] };
+  await db.insert(organizations).values(values).onConflictDoNothing();
+  const [found] = await db.select().from(organizations).where(eq(organizations.slug, slug));
+  return { organizationId: found?.id ?? values.id };
+}
+
+async function person(db: Transaction, role: 'support' | 'operator', name: string, address: string) {
+  const values = { id: newId('usr'), role, name, email: address, emailVerified: true };
+  await db.insert(people).values(values).onConflictDoNothing();
+  const [found] = await db.select().from(people).where(eq(people.email, address));
+  if (found && found.role !== role) throw new Error(`${address} has the role ${found.role} already.`);
+  return { personId: found?.id ?? values.id };
+}
+
+/** The key stops at its next use. */
+async function revoke(db: Database, id: string): Promise<void> {
+  const revoked = await db
+    .update(apiKeys)
+    .set({ revokedAt: new Date() })
+    .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt)))
+    .returning({ id: apiKeys.id });
+  if (revoked.length === 0) throw new Error(`There is no key ${id} that is still valid.`);
+  console.log(`${id} is revoked.`);
+}

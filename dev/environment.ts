@@ -1,0 +1,61 @@
+import type { Ports } from './ports.ts';
+
+/** The parts that the user's environment replaces by real ones. An empty variable counts as unset. */
+export function ownParts(env: NodeJS.ProcessEnv) {
+  return {
+    databaseUrl: env['DATABASE_URL'] || undefined,
+    temporalAddress: env['TEMPORAL_ADDRESS'] || undefined,
+    temporalNamespace: env['TEMPORAL_NAMESPACE'] || 'default',
+    temporalUiUrl: env['TEMPORAL_UI_URL'] || undefined,
+    smtpUrl: env['SMTP_URL'] || undefined,
+  };
+}
+
+/** Where the parts of this stack are. */
+export interface Addresses {
+  databaseUrl: string;
+  temporalAddress: string;
+  temporalUiUrl: string | null;
+  /** A file that stands in for the user's own Temporal profiles, which are for other servers. */
+  temporalConfig: string | null;
+  smtpUrl: string;
+  mailUrl: string | null;
+  apiUrl: string;
+}
+
+/**
+ * The environment of the API and the worker: the user's own, over the defaults of a development stack,
+ * under what the stack decides.
+ */
+export function partEnvironment(
+  env: NodeJS.ProcessEnv,
+  addresses: Addresses,
+  ports: Ports,
+): { api: NodeJS.ProcessEnv; worker: NodeJS.ProcessEnv } {
+  const own = ownParts(env);
+  const set = Object.entries(env).filter(
+    // With the embedded server, what the user set up for another Temporal must not get in the way.
+    ([name, value]) => value !== '' && (own.temporalAddress !== undefined || !name.startsWith('TEMPORAL_')),
+  );
+  const shared = {
+    NODE_ENV: 'development',
+    HOST: '127.0.0.1',
+    SUPPORT_EMAIL: 'support@numbers.example',
+    ESCALATION_EMAIL: 'lead@numbers.example',
+    MAIL_FROM: 'WhatsApp Numbers <no-reply@numbers.example>',
+    PUBLIC_URL: addresses.apiUrl,
+    ...Object.fromEntries(set),
+    DATABASE_URL: addresses.databaseUrl,
+    TEMPORAL_ADDRESS: addresses.temporalAddress,
+    TEMPORAL_NAMESPACE: own.temporalNamespace,
+    ...(addresses.temporalConfig !== null && { TEMPORAL_CONFIG_FILE: addresses.temporalConfig }),
+    ...(addresses.temporalUiUrl !== null && { TEMPORAL_UI_URL: addresses.temporalUiUrl }),
+    SMTP_URL: addresses.smtpUrl,
+    // The stack promises to be down within 15 s.
+    SHUTDOWN_GRACE_SECONDS: '3',
+  };
+  return {
+    api: { ...shared, PORT: String(ports.PORT), METRICS_PORT: String(ports.METRICS_PORT) },
+    worker: { ...shared, METRICS_PORT: String(ports.WORKER_METRICS_PORT) },
+  };
+}

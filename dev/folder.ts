@@ -1,0 +1,55 @@
+/** The folder of one stack: its data, logs, keys and the lock that keeps a second stack out. */
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+
+export const projectFolder = fileURLToPath(new URL('..', import.meta.url));
+
+/** Where the stack lives: STACK_DIR, or `.stack` in the project. */
+export function stackPath(env: NodeJS.ProcessEnv): string {
+  return env['STACK_DIR'] ? resolve(env['STACK_DIR']) : join(projectFolder, '.stack');
+}
+
+/** Creates what is missing. Others may enter (PostgreSQL runs as another user for root), but not look around. */
+export function createStackFolder(path: string): void {
+  mkdirSync(path, { recursive: true });
+  chmodSync(path, 0o711);
+  for (const name of ['logs', 'mail', 'temporal'])
+    mkdirSync(join(path, name), { recursive: true, mode: 0o700 });
+}
+
+/**
+ * Locks a stack folder for the life of this process; null when another process holds it. The lock is
+ * SQLite's lock on an empty file: the system drops it however the process ends, so it is never stale.
+ */
+export function lockStackFolder(path: string): { release(): void } | null {
+  const lock = new DatabaseSync(join(path, 'lock'), { timeout: 0 });
+  try {
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+  } catch (error) {
+    lock.close();
+    // SQLITE_BUSY
+    if ((error as { errcode?: number }).errcode === 5) return null;
+    throw error;
+  }
+  return { release: () => lock.close() };
+}
+
+/** Writes a file that holds secrets so that readers see all of it or the one before. */
+export function writeSecret(path: string, value: unknown): void {
+  const draft = `${path}.${process.pid}.draft`;
+  rmSync(draft, { force: true });
+  writeFileSync(draft, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+  renameSync(draft, path);
+}
+
+/** The JSON in a file; undefined when there is none or it cannot be read as JSON. */
+export function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

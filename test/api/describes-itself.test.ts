@@ -1,0 +1,197 @@
+/** What the API says of itself: OpenAPI, its page, problem pages, health, metrics, logs. */
+
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildApp } from '../../api/app.ts';
+import { createLogger } from '../../api/logging.ts';
+import { serveMetrics } from '../../api/metrics.ts';
+import { PROBLEMS } from '../../contract/errors.ts';
+import { createAccount } from '../support/stack.ts';
+import {
+  caller,
+  operationsOf,
+  startTestApi,
+  submission,
+  submit,
+  TEMPORAL_DOWN,
+  type TestApi,
+} from './harness.ts';
+
+let api: TestApi;
+let key: string;
+
+beforeAll(async () => {
+  api = await startTestApi({ PUBLIC_URL: 'https://numbers.example/' });
+  ({ key } = await createAccount(api.db));
+});
+afterAll(() => api.close());
+
+/** Every `$ref` in the document. */
+function refsIn(node: unknown): string[] {
+  if (typeof node !== 'object' || node === null) return [];
+  return Object.entries(node).flatMap(([name, value]) =>
+    name === '$ref' && typeof value === 'string' ? [value] : refsIn(value),
+  );
+}
+
+describe('the OpenAPI document', () => {
+  const read = async () => (await api.call(null, 'GET', '/openapi.json')).json();
+
+  it('is 3.1, with every reference resolved and every operation named once', async () => {
+    const document = await read();
+    expect(document.openapi).toBe('3.1.0');
+    expect(document.servers).toEqual([{ url: 'https://numbers.example' }]);
+    for (const ref of refsIn(document)) {
+      const target = ref
+        .replace('#/', '')
+        .split('/')
+        .reduce((node, part) => node?.[part], document);
+      expect(target, ref).toBeDefined();
+    }
+    const ids = Object.values<Record<string, { operationId: string }>>(document.paths)
+      .flatMap((methods) => Object.values(methods))
+      .map((operation) => operation.operationId);
+    expect(ids.every(Boolean)).toBe(true);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('declares the good answer and the problems of every operation', async () => {
+    for (const { method, path, answers, isPublic } of operationsOf(api.app)) {
+      const name = `${method} ${path}`;
+      expect(
+        answers.some((status) => status.startsWith('2')),
+        name,
+      ).toBe(true);
+      expect(answers, name).toEqual(expect.arrayContaining(['400', '500', '503']));
+      if (!isPublic) expect(answers, name).toEqual(expect.arrayContaining(['401', '403']));
+      if (path.includes('{')) expect(answers, name).toContain('404');
+      if (method !== 'GET') expect(answers, name).toEqual(expect.arrayContaining(['409', '415', '422']));
+    }
+  });
+
+  it('has no long pattern for times, and an optional body where none is needed', async () => {
+    const document = await read();
+    expect(JSON.stringify(document)).not.toMatch(/"pattern":"[^"]{100,}/);
+    const bodyOf = (path: string, method: string) => document.paths[path][method].requestBody;
+    expect(bodyOf('/v1/numbers/{id}/resubmission', 'post').required).toBe(false);
+    expect(bodyOf('/v1/numbers/{id}/withdrawal', 'post').required).toBe(false);
+    expect(bodyOf('/v1/numbers', 'post').required).toBe(true);
+    expect(Object.keys(bodyOf('/v1/numbers/{id}', 'patch').content)).toEqual([
+      'application/json',
+      'application/merge-patch+json',
+    ]);
+    expect(JSON.stringify(document)).not.toContain('x-empty-body');
+  });
+});
+
+describe('the docs', () => {
+  it('are served by this server alone, under a policy of their own', async () => {
+    expect((await api.call(null, 'GET', '/docs')).headers['location']).toBe('/docs/');
+    const page = await api.call(null, 'GET', '/docs/');
+    expect(page.statusCode).toBe(200);
+    expect(page.body).not.toMatch(/(src|href)="(https?:)?\/\//);
+    const policy = String(page.headers['content-security-policy']);
+    const inline = /<script type="text\/javascript">([\s\S]*?)<\/script>/.exec(page.body)?.[1] ?? '';
+    expect(inline).toContain('openapi.json');
+    expect(policy).toContain(`'sha256-${createHash('sha256').update(inline).digest('base64')}'`);
+    expect(policy).toContain("connect-src 'self'");
+    expect(policy).not.toContain('unsafe-eval');
+    const script = await api.call(null, 'GET', '/docs/js/scalar.js');
+    expect(script.headers['content-type']).toContain('javascript');
+    expect(script.body.length).toBeGreaterThan(100_000);
+  });
+});
+
+describe('problem pages', () => {
+  it.each(Object.keys(PROBLEMS))('%s is where its type points', async (code) => {
+    const html = await api.call(null, 'GET', `/problems/${code}`);
+    expect(html.headers['content-type']).toContain('text/html');
+    expect(html.body).toContain(PROBLEMS[code as keyof typeof PROBLEMS].title);
+    const json = await api.call(null, 'GET', `/problems/${code}`, undefined, { accept: 'application/json' });
+    expect(json.json()).toMatchObject({ code, status: PROBLEMS[code as keyof typeof PROBLEMS].status });
+  });
+
+  it('there are no others', async () => {
+    for (const code of ['nope', 'toString', '__proto__']) {
+      expect((await api.call(null, 'GET', `/problems/${code}`)).statusCode).toBe(404);
+    }
+  });
+
+  it('are named with the public address, as is where a number is', async () => {
+    const problem = (await api.call(null, 'GET', '/v1/numbers')).json();
+    expect(problem.type).toBe('https://numbers.example/problems/unauthenticated');
+    const created = await api.call(key, 'POST', '/v1/numbers', submission());
+    expect(created.headers['location']).toBe(`https://numbers.example/v1/numbers/${created.json().id}`);
+  });
+});
+
+describe('health', () => {
+  it('is ready while Temporal is away, and not without the database', async () => {
+    expect((await api.call(null, 'GET', '/livez')).json()).toEqual({ status: 'alive' });
+    const ready = await api.call(null, 'GET', '/readyz');
+    expect([ready.statusCode, ready.json()]).toEqual([
+      200,
+      { status: 'ready', database: 'up', temporal: 'down' },
+    ]);
+    const gone = await startTestApi();
+    await gone.db.close();
+    expect((await gone.call(null, 'GET', '/readyz')).statusCode).toBe(503);
+    expect((await gone.call(null, 'GET', '/livez')).statusCode).toBe(200);
+    expect(await gone.app.metrics.metrics()).toContain('database_up 0');
+    await gone.close();
+  });
+});
+
+describe('metrics', () => {
+  it('are on a port of their own, by the template of the route', async () => {
+    const { id } = await submit(api.call, key);
+    await api.call(key, 'GET', `/v1/numbers/${id}`);
+    await api.call(key, 'GET', '/v1/nowhere/secret');
+    expect((await api.call(null, 'GET', '/metrics')).statusCode).toBe(404);
+    const server = await serveMetrics(api.app.metrics, { host: '127.0.0.1', port: 0 });
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    server.closeAllConnections();
+    server.close();
+    expect(text).toContain('database_up 1');
+    expect(text).toMatch(/^numbers\{status="PENDING_VERIFICATION"\} [1-9]/m);
+    expect(text).toMatch(/^numbers_overdue\{stage="facebook"\} 0$/m);
+    expect(text).toMatch(/^numbers_unstarted [1-9]/m);
+    expect(text).toMatch(/^emails_unsent [1-9]/m);
+    expect(text).toMatch(/^emails_unsent_oldest_seconds \d/m);
+    expect(text).toMatch(
+      /^http_request_duration_seconds_count\{route="\/v1\/numbers\/:id",method="GET",status="200"\} 1$/m,
+    );
+    expect(text).not.toContain(id);
+    expect(text).not.toContain('nowhere');
+  });
+});
+
+describe('logs', () => {
+  it('hold no query, body, key or whole number', async () => {
+    let text = '';
+    const write = (line: string) => {
+      text += line;
+    };
+    const logger = createLogger({ LOG_LEVEL: 'trace' }, { write });
+    const app = await buildApp({ db: api.db, config: api.config, workflows: TEMPORAL_DOWN, logger });
+    const call = caller(app);
+    const body = submission({ displayName: 'Secret Name', contactEmail: 'secret@customer.example' });
+    await call(key, 'POST', '/v1/numbers', body);
+    await call(key, 'GET', '/v1/numbers?q=secretquery');
+    await call('wna_wrong', 'GET', '/v1/numbers');
+    await app.close();
+    expect(text).toContain('"path":"/v1/numbers"');
+    expect(text).toContain(`…${body.mobileNumber.slice(-4)}`);
+    for (const secret of ['Secret Name', 'secret@', 'secretquery', key, 'wna_wrong', body.mobileNumber]) {
+      expect(text).not.toContain(secret);
+    }
+  });
+});
+
+it('does not start with a route that has not said who may call it', async () => {
+  const app = await buildApp({ db: api.db, config: api.config, workflows: TEMPORAL_DOWN });
+  app.get('/v1/forgotten', async () => 'open');
+  await expect(app.ready()).rejects.toThrow('GET /v1/forgotten');
+});

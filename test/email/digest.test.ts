@@ -1,0 +1,129 @@
+import { eq } from 'drizzle-orm';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createDigestActivities } from '../../activities/digest.ts';
+import type { ReviewEmailData } from '../../contract/emails.ts';
+import type { NumberStatus } from '../../contract/number.ts';
+import { emails, numbers } from '../../db/schema.ts';
+import { render } from '../../email/render.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createAccount, createNumber, testConfig } from './fixtures.ts';
+
+const HOUR = 3_600_000;
+const DAY = '2026-11-23';
+const logger = { info: () => {}, warn: () => {}, error: () => {} };
+const BOTH = { SUPPORT_EMAIL: 'support@example.com', ESCALATION_EMAIL: 'boss@example.com' };
+
+let database: TestDatabase;
+let accountId: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  accountId = await createAccount(database.db);
+});
+beforeEach(async () => {
+  await database.db.delete(emails);
+  await database.db.delete(numbers);
+});
+afterAll(() => database.drop());
+
+function write(day = DAY, more: Record<string, string> = BOTH) {
+  const config = testConfig(database.url, more);
+  return createDigestActivities({ db: database.db, config, logger }).writeReviewDigest({ day });
+}
+
+/** A number that has waited for some hours of those it may take. */
+function waiting(status: NumberStatus, waitedHours: number, dueHours: number, displayName = 'Acme Ltd') {
+  const waitingSince = new Date(Date.now() - waitedHours * HOUR);
+  const dueAt = new Date(waitingSince.getTime() + dueHours * HOUR);
+  return createNumber(database.db, accountId, { status, waitingSince, dueAt, displayName });
+}
+
+async function written(lane: string) {
+  const rows = await database.db.select().from(emails).where(eq(emails.lane, lane));
+  return rows.map((row) => ({ ...row, data: row.data as ReviewEmailData }));
+}
+
+describe('the digest', () => {
+  test('counts due and overdue by stage, the longest waiting first, and escalates', async () => {
+    await waiting('PENDING_VERIFICATION', 1, 24, 'Due');
+    await waiting('PENDING_VERIFICATION', 30, 24, 'Overdue');
+    await waiting('PENDING_VERIFICATION', 73, 24, 'Overdue by far');
+    await waiting('PENDING_FACEBOOK_APPROVAL', 24, 168, 'Not due');
+    await waiting('PENDING_FACEBOOK_APPROVAL', 150, 168, 'Due at Facebook');
+    await waiting('PENDING_FACEBOOK_APPROVAL', 500, 168, 'Overdue at Facebook');
+    await waiting('APPROVED', 1_000, 24, 'Approved');
+    await waiting('REJECTED', 1_000, 24, 'Rejected');
+
+    expect(await write()).toEqual({ due: 2, overdue: 3, escalated: 1 });
+    const [digest, ...others] = await written('support');
+    expect(others).toEqual([]);
+    expect(digest).toMatchObject({ kind: 'review-digest', messageId: `review-digest.${DAY}@example.com` });
+    expect(digest?.data.counts).toEqual({
+      verification: { due: 1, overdue: 2 },
+      facebook: { due: 1, overdue: 1 },
+    });
+    expect(digest?.data.lines.map((line) => line.displayName)).toEqual([
+      'Overdue at Facebook',
+      'Due at Facebook',
+      'Overdue by far',
+      'Overdue',
+      'Due',
+    ]);
+    const [escalation] = await written('escalation');
+    expect(escalation).toMatchObject({
+      kind: 'review-escalation',
+      messageId: `review-escalation.${DAY}@example.com`,
+    });
+    expect(escalation?.data.lines.map((line) => line.displayName)).toEqual(['Overdue by far']);
+  });
+
+  test('is written once a day', async () => {
+    await waiting('PENDING_VERIFICATION', 100, 24);
+    await Promise.all([write(), write(), write()]);
+    await write();
+    expect(await written('support')).toHaveLength(1);
+    expect(await written('escalation')).toHaveLength(1);
+    await write('2026-11-24');
+    expect(await written('support')).toHaveLength(2);
+  });
+
+  test('is not written when nothing is due', async () => {
+    await waiting('PENDING_FACEBOOK_APPROVAL', 1, 168);
+    expect(await write()).toEqual({ due: 0, overdue: 0, escalated: 0 });
+    expect(await database.db.select().from(emails)).toEqual([]);
+  });
+
+  test('is not written where nobody is to get it', async () => {
+    await waiting('PENDING_VERIFICATION', 100, 24);
+    expect(await write(DAY, {})).toEqual({ due: 0, overdue: 1, escalated: 1 });
+    expect(await database.db.select().from(emails)).toEqual([]);
+    await write(DAY, { ESCALATION_EMAIL: 'boss@example.com' });
+    expect(await written('support')).toEqual([]);
+    expect(await written('escalation')).toHaveLength(1);
+  });
+
+  test('shows 50 and how many more, the last four digits, and a link where the address is known', async () => {
+    for (let index = 0; index < 53; index += 1) await waiting('PENDING_VERIFICATION', 30, 24);
+    await write(DAY, { ...BOTH, PUBLIC_URL: 'https://numbers.example.com/' });
+    const [digest] = await written('support');
+    expect(digest?.data).toMatchObject({ more: 3 });
+    expect(digest?.data.lines).toHaveLength(50);
+    const line = digest?.data.lines[0] ?? expect.fail('no line');
+    expect(line.lastFour).toMatch(/^…\d{4}$/);
+    expect(line.link).toBe(`https://numbers.example.com/v1/numbers/${line.numberId}`);
+    const { text, html } = render('review-digest', digest?.data ?? expect.fail('no digest'));
+    for (const body of [text, html]) {
+      expect(body).toContain('and 3 more');
+      expect(body).toContain(line.link);
+      expect(body).not.toContain('+1555');
+    }
+    await write('2026-11-24');
+    expect(
+      (await written('support')).find((row) => row.messageId.includes('-24'))?.data.lines[0]?.link,
+    ).toBeNull();
+  });
+
+  test('refuses a day that is none', async () => {
+    await expect(write('23.11.2026')).rejects.toMatchObject({ type: 'invalid_input', nonRetryable: true });
+  });
+});

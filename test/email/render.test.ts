@@ -1,0 +1,147 @@
+import { describe, expect, test } from 'vitest';
+import type { EmailData, NumberEmailData, ReviewEmailData } from '../../contract/emails.ts';
+import { FIELD_LABELS, FIELD_NAMES } from '../../contract/fields.ts';
+import { EMAIL_KINDS, type EmailKind } from '../../contract/number.ts';
+import { subjectLine } from '../../email/letter.ts';
+import { render } from '../../email/render.ts';
+
+const HOSTILE = '<script>alert("x")</script> & \'co\'\r\nBcc: victim@example.org\u202e\u0000\ud800';
+
+const number: NumberEmailData = {
+  numberId: 'num_1',
+  accountId: 'org_1',
+  mobileNumber: '+15555550123',
+  displayName: 'Acme Ltd',
+  attempt: 1,
+  rejection: { by: 'support', reason: 'Not your website.\n\nPlease add your own.', code: null, fields: [] },
+};
+const review: ReviewEmailData = {
+  day: '2026-11-23',
+  at: '2026-11-23T08:00:00.000Z',
+  counts: { verification: { due: 2, overdue: 1 }, facebook: { due: 0, overdue: 4 } },
+  lines: [
+    {
+      numberId: 'num_1',
+      displayName: 'Acme Ltd',
+      lastFour: '…0123',
+      stage: 'verification',
+      waitingSince: '2026-11-20T08:00:00.000Z',
+      dueAt: '2026-11-21T08:00:00.000Z',
+      link: 'https://numbers.example.com/v1/numbers/num_1',
+    },
+  ],
+  more: 6,
+};
+
+function dataOf(kind: EmailKind, change: (text: string) => string = (text) => text): EmailData[EmailKind] {
+  return kind.startsWith('review-')
+    ? {
+        ...review,
+        lines: review.lines.map((line) => ({ ...line, displayName: change(line.displayName) })),
+      }
+    : {
+        ...number,
+        displayName: change(number.displayName),
+        rejection: {
+          by: 'facebook',
+          reason: change('Reason'),
+          code: change('code'),
+          fields: [change('field')],
+        },
+      };
+}
+
+describe('every email', () => {
+  test.each(EMAIL_KINDS)('%s says the same in text and HTML', (kind) => {
+    const { subject, text, html } = render(kind, dataOf(kind));
+    expect(subject.length).toBeGreaterThan(10);
+    for (const words of kind.startsWith('review-')
+      ? ['Acme Ltd', '…0123', 'num_1', 'https://numbers.example.com/v1/numbers/num_1', 'and 6 more']
+      : ['Acme Ltd', '+15555550123', 'num_1']) {
+      expect(text).toContain(words);
+      expect(html).toContain(words);
+    }
+    expect(html).toContain('<html lang="en"');
+    expect(html).toContain('color-scheme');
+  });
+
+  test.each(EMAIL_KINDS)('%s shows hostile data as text', (kind) => {
+    const { subject, text, html } = render(
+      kind,
+      dataOf(kind, () => HOSTILE),
+    );
+    expect(text).toContain('<script>alert("x")</script> & \'co\'');
+    expect(html).toContain('&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; &#39;co&#39;');
+    expect(html).not.toMatch(/<script|alert\("x"\)/);
+    expect(subject).not.toMatch(/[\p{Cc}\u2028\u2029\u202a-\u202e]/u);
+    for (const part of [subject, text, html]) {
+      expect(part.isWellFormed()).toBe(true);
+      expect(part).not.toContain('\0');
+    }
+  });
+
+  test.each(EMAIL_KINDS)('%s keeps its subject short', (kind) => {
+    const { subject } = render(
+      kind,
+      dataOf(kind, () => '🙂'.repeat(5_000)),
+    );
+    expect([...subject].length).toBeLessThanOrEqual(160);
+    expect(subject.isWellFormed()).toBe(true);
+  });
+});
+
+describe('a rejection', () => {
+  test('holds the reason with its line breaks', () => {
+    const { text, html } = render('rejected', number);
+    expect(text).toContain('Not your website.\n\nPlease add your own.');
+    expect(html).toContain('Not your website.<br>\n<br>\nPlease add your own.');
+    expect(text).toContain('resubmit');
+  });
+
+  test('says who rejected', () => {
+    const by = (by: 'support' | 'facebook') =>
+      render('rejected', { ...number, rejection: { by, reason: 'Because.', code: null, fields: [] } }).text;
+    expect(by('support')).toContain('our support team');
+    expect(by('support')).not.toContain('Facebook');
+    expect(by('facebook')).toContain('in the words of Facebook');
+  });
+
+  test('names the fields by their labels', () => {
+    const rejection = { by: 'support' as const, reason: 'All.', code: 'LOGO', fields: [...FIELD_NAMES] };
+    const { text, html } = render('rejected', { ...number, rejection });
+    for (const label of Object.values(FIELD_LABELS)) {
+      expect(text).toContain(`- ${label}`);
+      expect(html).toContain(`>${label}</li>`);
+    }
+    expect(text).toContain('LOGO');
+    expect(text).toContain('submit that one as a new number');
+  });
+
+  test('is not written without one', () => {
+    expect(() => render('rejected', { ...number, rejection: null })).toThrow('needs the rejection');
+  });
+});
+
+test('the attempt is named from the second on', () => {
+  expect(render('submitted', number).text).not.toContain('Attempt');
+  const again = render('submitted', { ...number, attempt: 2 });
+  expect(again.text).toContain('Attempt: 2');
+  expect(again.subject).toContain('(attempt 2)');
+});
+
+test('a review email tells what is overdue from what is due', () => {
+  expect(render('review-digest', review).subject).toBe('Reviews on 2026-11-23: 5 overdue, 2 due');
+  const line = {
+    ...review.lines[0],
+    dueAt: '2026-11-23T20:00:00.000Z',
+    link: null,
+  } as ReviewEmailData['lines'][0];
+  const { text, html } = render('review-digest', { ...review, lines: [line], more: 0 });
+  expect(text).toContain('due 2026-11-23 20:00 UTC');
+  expect(text).not.toContain('more.');
+  expect(html).not.toContain('<a ');
+});
+
+test('a subject is one line', () => {
+  expect(subjectLine('a\r\n b\tc\u2028d\u0085e')).toBe('a b c d e');
+});

@@ -1,0 +1,176 @@
+/**
+ * Processes killed at named points, with no client that tries again: what was accepted goes on. The points are
+ * made by proxies between a process and its servers.
+ */
+import { eq } from 'drizzle-orm';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { workflowId } from '../../contract/messages.ts';
+import { emailAttempts, numbers } from '../../db/schema.ts';
+import { readEmails, readEvents, readNumber } from '../support/accepted.ts';
+import { call, callOk, insist, submission } from '../support/http.ts';
+import { type ProductProcess, startApi, startWorker } from '../support/processes.ts';
+import { type Point, startProxy, type TestProxy } from '../support/proxy.ts';
+import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
+import { expectWhole, messageIdsOf } from './checks.ts';
+
+let stack: TestStack;
+let postgres: TestProxy;
+let temporal: TestProxy;
+/** Environment of the processes that are to be killed. */
+let doomed: Record<string, string>;
+let customer: { key: string };
+let support: { key: string };
+const running = new Set<ProductProcess>();
+
+beforeAll(async () => {
+  stack = await startStack({ worker: false, env: { SWEEP_SECONDS: '1' } });
+  customer = await createAccount(stack.db);
+  support = await createStaff(stack.db, 'support');
+  postgres = await startProxy(stack.config.DATABASE_URL);
+  temporal = await startProxy(stack.config.TEMPORAL_ADDRESS);
+  doomed = {
+    ...stack.env,
+    // Every COMMIT is written out, and not sent as the number of a prepared statement.
+    DATABASE_URL: `${postgres.through(stack.config.DATABASE_URL)}?prepare=false`,
+    TEMPORAL_ADDRESS: temporal.address,
+  };
+});
+afterEach(async () => {
+  await Promise.all([...running].map((one) => one.kill()));
+  running.clear();
+});
+afterAll(async () => {
+  await Promise.all([postgres.close(), temporal.close()]);
+  await stack.close();
+});
+
+async function keep(starting: Promise<ProductProcess>): Promise<ProductProcess> {
+  const started = await starting;
+  running.add(started);
+  return started;
+}
+
+/** The request that nobody will hear the answer of. */
+function sendUnheard(...request: Parameters<typeof call>): void {
+  call(...request).catch(() => {});
+}
+
+async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
+  return Promise.race([
+    work,
+    new Promise<never>((_, reject) => {
+      setTimeout(() => reject(new Error(`Not within ${ms} ms: ${what}`)), ms).unref();
+    }),
+  ]);
+}
+
+async function kill(victim: ProductProcess, reached: Promise<void>): Promise<void> {
+  await within(20_000, 'the named point', reached);
+  await victim.kill();
+  running.delete(victim);
+}
+
+const poll = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 60_000, interval: 100 });
+const findByMobile = async (mobileNumber: string) =>
+  (await stack.db.select().from(numbers).where(eq(numbers.mobileNumber, mobileNumber)))[0];
+
+const COMMITTED: Point = { seen: ['insert into "numbers"', 'commit'], hold: 'answer' };
+
+describe('the API is killed', { timeout: 150_000 }, () => {
+  test.each([
+    ['after the commit and before the start', false],
+    ['after the start and before the answer', true],
+  ])('%s of a submission', async (_, started) => {
+    const body = submission();
+    const headers = { 'idempotency-key': `submit ${started}`.replace(' ', '-') };
+    const api = await keep(startApi(doomed));
+    const { reached } = started
+      ? temporal.hold({ seen: [body.mobileNumber.slice(1)], hold: 'answer' })
+      : postgres.hold(COMMITTED);
+    sendUnheard(api, customer.key, 'POST /v1/numbers', body, headers);
+    await within(20_000, 'the named point', reached);
+    await poll(() => findByMobile(body.mobileNumber)).toBeDefined();
+    const row = await findByMobile(body.mobileNumber);
+    if (!row) throw new Error('not accepted');
+    const workflow = stack.client.workflow.getHandle(workflowId(row));
+    if (started) await poll(async () => (await workflow.describe()).status.name).toBe('RUNNING');
+    else await expect(workflow.describe()).rejects.toThrow();
+    expect((await readNumber(stack.db, row.id)).startedAttempt).toBe(0);
+    await kill(api, reached);
+
+    await keep(startWorker(stack.env));
+    await expectWhole(stack, [row.id]);
+    const second = await keep(startApi(stack.env));
+    const again = await call(second, customer.key, 'POST /v1/numbers', body, headers);
+    expect(again).toMatchObject({ status: 201, body: { id: row.id } });
+    expect(again.headers.get('location')).toContain(row.id);
+  });
+
+  test('while a decision is under way: the signal was sent', async () => {
+    const [api, other] = await Promise.all([keep(startApi(doomed)), keep(startApi(stack.env))]);
+    const { id } = await callOk(other, customer.key, 'POST /v1/numbers', submission());
+    const headers = { 'idempotency-key': 'unheard-decision' };
+    const body = { outcome: 'rejected', reason: 'marker-of-this-signal' };
+    const path = `POST /v1/numbers/${id}/verification` as const;
+    const { reached } = temporal.hold({ seen: ['marker-of-this-signal'], hold: 'answer' });
+    sendUnheard(api, support.key, path, body, headers);
+    await kill(api, reached);
+
+    await keep(startWorker(stack.env));
+    await expectWhole(stack, [id]);
+    expect((await readNumber(stack.db, id)).status).toBe('REJECTED');
+    const again = await insist(other, support.key, path, body, headers);
+    expect(again).toMatchObject({ status: 200, body: { id, status: 'REJECTED', revision: 2 } });
+  });
+});
+
+describe('the worker is killed', { timeout: 150_000 }, () => {
+  const SAVE = ['insert into "number_events"', 'commit'];
+
+  test.each<[string, () => { reached: Promise<void> }]>([
+    ['before it commits a save', () => postgres.hold({ seen: SAVE, hold: 'request' })],
+    ['when the save is committed, unheard', () => postgres.hold({ seen: SAVE, hold: 'answer' })],
+    [
+      'when it has saved, before Temporal is told',
+      () => temporal.hold({ seen: ['core_local_activity'], hold: 'request' }),
+    ],
+    [
+      'when Temporal is told, unheard',
+      () => temporal.hold({ seen: ['core_local_activity'], hold: 'answer' }),
+    ],
+  ])('%s', async (_, hold) => {
+    const api = await keep(startApi(stack.env));
+    const { id } = await callOk(api, customer.key, 'POST /v1/numbers', submission());
+    const worker = await keep(startWorker(doomed));
+    await poll(async () => (await readEmails(stack.db, id)).map((email) => email.state)).toEqual(['sent']);
+    const { reached } = hold();
+    sendUnheard(api, support.key, `POST /v1/numbers/${id}/verification`, { outcome: 'approved' });
+    await kill(worker, reached);
+
+    await keep(startWorker(stack.env));
+    await poll(async () => (await readNumber(stack.db, id)).status).toBe('PENDING_FACEBOOK_APPROVAL');
+    await expectWhole(stack, [id]);
+    expect((await readEvents(stack.db, id)).map((event) => event.type)).toEqual([
+      'submitted',
+      'verification.approved',
+    ]);
+    expect((await readEmails(stack.db, id)).map((email) => email.kind)).toEqual(['submitted', 'verified']);
+  });
+
+  test('when the mail server has said 250 and that is not recorded: a double has the same Message-ID', async () => {
+    const [api, worker] = await Promise.all([keep(startApi(stack.env)), keep(startWorker(doomed))]);
+    const { reached } = postgres.hold({ seen: ['update "email_attempts" set'], hold: 'request' });
+    const { id } = await callOk(api, customer.key, 'POST /v1/numbers', submission());
+    await kill(worker, reached);
+    expect(messageIdsOf(stack.smtp, id)).toHaveLength(1);
+    expect((await readEmails(stack.db, id)).map((email) => email.state)).toEqual(['unsent']);
+
+    await keep(startWorker(stack.env));
+    await expectWhole(stack, [id]);
+    const [email] = await readEmails(stack.db, id);
+    if (!email) throw new Error('no email');
+    expect(messageIdsOf(stack.smtp, id)).toEqual([email.messageId, email.messageId]);
+    const ledger = await stack.db.select().from(emailAttempts).where(eq(emailAttempts.emailId, email.id));
+    expect(ledger.map((attempt) => attempt.outcome)).toEqual(['ambiguous', 'sent']);
+  });
+});

@@ -1,0 +1,223 @@
+/** Two people, or one person's repeats, in the same instant through two API processes. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { workflowId } from '../../contract/messages.ts';
+import type { NumberView } from '../../contract/views.ts';
+import { readEmails, readEvents, readNumber } from '../support/accepted.ts';
+import { call, callOk, type HttpAnswer, insist, submission } from '../support/http.ts';
+import { type ProductProcess, startApi, startWorker } from '../support/processes.ts';
+import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
+import { expectWhole } from './checks.ts';
+
+/** Rounds of each race, and how many run at a time. */
+const ROUNDS = 50;
+const AT_ONCE = 10;
+
+let stack: TestStack;
+let apis: [ProductProcess, ProductProcess];
+let worker: ProductProcess;
+let customer: { id: string; key: string; keyId: string };
+let sam: { id: string; key: string };
+let sasha: { id: string; key: string };
+
+beforeAll(async () => {
+  stack = await startStack({ worker: false });
+  [customer, sam, sasha] = await Promise.all([
+    createAccount(stack.db),
+    createStaff(stack.db, 'support'),
+    createStaff(stack.db, 'support'),
+  ]);
+  apis = await Promise.all([startApi(stack.env), startApi(stack.env)]);
+  worker = await startWorker(stack.env);
+});
+afterAll(async () => {
+  await Promise.all([...apis, worker].map((one) => one.stop()));
+  await stack.close();
+});
+
+const approve = { outcome: 'approved' };
+const reject = { outcome: 'rejected', reason: 'No such shop' };
+
+type Request = (id: string, api: ProductProcess) => Promise<HttpAnswer>;
+const verification =
+  (person: () => { key: string }, body: object): Request =>
+  (id, api) =>
+    insist(api, person().key, `POST /v1/numbers/${id}/verification`, body);
+const withdrawal: Request = (id, api) => insist(api, customer.key, `POST /v1/numbers/${id}/withdrawal`, {});
+
+interface Round {
+  number: NumberView;
+  answers: [HttpAnswer, HttpAnswer];
+}
+
+/**
+ * Each round submits a number and sends both requests at once, each through the API that is its turn. Without a
+ * worker nothing is decided before both have looked at the number and told its workflow.
+ */
+async function race(
+  one: Request,
+  other: Request,
+  options: { worker: boolean } = { worker: true },
+): Promise<Round[]> {
+  const rounds: Round[] = [];
+  for (let begun = 0; begun < ROUNDS; begun += AT_ONCE) {
+    const numbers = await Promise.all(
+      Array.from({ length: AT_ONCE }, () => callOk(apis[0], customer.key, 'POST /v1/numbers', submission())),
+    );
+    if (!options.worker) await stack.stopWorker();
+    const answers = Promise.all(
+      numbers.map(({ id }, index) => {
+        const [first, second] = index % 2 === 0 ? apis : [apis[1], apis[0]];
+        return Promise.all([one(id, first), other(id, second)]);
+      }),
+    );
+    if (!options.worker) {
+      await Promise.all(numbers.map(untilBothSent));
+      await stack.startWorker();
+    }
+    rounds.push(
+      ...(await answers).map((both, index) => ({ number: numbers[index] as NumberView, answers: both })),
+    );
+  }
+  await expectWhole(
+    stack,
+    rounds.map(({ number }) => number.id),
+  );
+  return rounds;
+}
+
+async function untilBothSent(number: NumberView): Promise<void> {
+  const handle = stack.client.workflow.getHandle(workflowId(number));
+  await expect
+    .poll(
+      async () => {
+        const { events } = await handle.fetchHistory();
+        return events?.filter((event) => event.workflowExecutionSignaledEventAttributes).length;
+      },
+      { timeout: 10_000, interval: 50 },
+    )
+    .toBe(2);
+}
+
+const EMAILS = {
+  approved: ['submitted', 'verified'],
+  rejected: ['submitted', 'rejected'],
+  withdrawn: ['submitted'],
+};
+
+/** Exactly one 200 and one 409 that carries the winner; one event and the winner's emails. */
+async function expectOneWinner({ number, answers }: Round): Promise<void> {
+  const row = await readNumber(stack.db, number.id);
+  expect(answers.map((answer) => answer.status).toSorted()).toEqual([200, 409]);
+  const [won, lost] = answers[0].status === 200 ? answers : answers.toReversed();
+  const stands = row.ending
+    ? { outcome: 'withdrawn' as const, ...row.ending }
+    : { outcome: row.verification?.outcome ?? 'approved', ...row.verification };
+  expect(won?.body).toMatchObject({ id: number.id, status: row.status, revision: 2 });
+  expect(['already_decided', 'not_pending']).toContain(lost?.body.code);
+  const byStaff = stands.by?.type === 'support';
+  const isCustomer = lost?.body.instance.endsWith('/withdrawal');
+  expect(lost?.body.decision).toEqual({
+    outcome: stands.outcome,
+    by: byStaff && isCustomer ? { type: 'support', id: null } : stands.by,
+    at: stands.at,
+  });
+  expect((await readEvents(stack.db, number.id)).map((event) => event.type)).toEqual([
+    'submitted',
+    stands.outcome === 'withdrawn' ? 'withdrawn' : `verification.${stands.outcome}`,
+  ]);
+  expect((await readEmails(stack.db, number.id)).map((email) => email.kind)).toEqual(EMAILS[stands.outcome]);
+}
+
+describe('two people at once: one 200, one 409 with the decision of the other', { timeout: 180_000 }, () => {
+  test('approve against reject', async () => {
+    const rounds = await race(
+      verification(() => sam, approve),
+      verification(() => sasha, reject),
+    );
+    for (const round of rounds) await expectOneWinner(round);
+  });
+
+  test('both approve', async () => {
+    const rounds = await race(
+      verification(() => sam, approve),
+      verification(() => sasha, approve),
+    );
+    for (const round of rounds) {
+      await expectOneWinner(round);
+      expect(round.answers.find((answer) => answer.status === 409)?.body.code).toBe('already_decided');
+    }
+  });
+
+  test('reject against withdrawal', async () => {
+    const rounds = await race(
+      verification(() => sam, reject),
+      withdrawal,
+    );
+    for (const round of rounds) await expectOneWinner(round);
+  });
+});
+
+test('one person approves twice at once: 200 and 200, decided once', { timeout: 180_000 }, async () => {
+  const rounds = await race(
+    verification(() => sam, approve),
+    verification(() => sam, approve),
+  );
+  for (const { number, answers } of rounds) {
+    expect(answers.map((answer) => answer.status)).toEqual([200, 200]);
+    expect((await readEvents(stack.db, number.id)).map((event) => event.type)).toEqual([
+      'submitted',
+      'verification.approved',
+    ]);
+  }
+});
+
+describe('the same Idempotency-Key 20 times at once', () => {
+  const headers = { 'idempotency-key': 'twenty' };
+
+  test('creates one number and answers 201 each time', async () => {
+    const body = submission();
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        call(apis[index % 2 ? 1 : 0], customer.key, 'POST /v1/numbers', body, headers),
+      ),
+    );
+    expect(answers.map((answer) => answer.status)).toEqual(Array(20).fill(201));
+    expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(1);
+    const list = await call(
+      apis[1],
+      customer.key,
+      `GET /v1/numbers?mobileNumber=${encodeURIComponent(body.mobileNumber)}`,
+    );
+    expect(list.body.items).toHaveLength(1);
+    await expectWhole(stack, [answers[0]?.body.id]);
+  });
+
+  test('is refused with another body', async () => {
+    const answer = await call(apis[0], customer.key, 'POST /v1/numbers', submission(), headers);
+    expect(answer).toMatchObject({ status: 422, body: { code: 'idempotency_key_reused' } });
+  });
+
+  test('decides once', async () => {
+    const { id } = await callOk(apis[0], customer.key, 'POST /v1/numbers', submission());
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        call(apis[index % 2 ? 1 : 0], sam.key, `POST /v1/numbers/${id}/verification`, approve, headers),
+      ),
+    );
+    expect(answers.map((answer) => answer.status)).toEqual(Array(20).fill(200));
+    expect(new Set(answers.map((answer) => JSON.stringify(answer.body))).size).toBe(1);
+    await expectWhole(stack, [id]);
+  });
+});
+
+// Last, because it takes the worker away. Whoever looks after an approval sees another stage and may withdraw it.
+test('approve against withdrawal of the same stage: one 200, one 409', { timeout: 180_000 }, async () => {
+  await worker.stop();
+  await stack.startWorker();
+  const rounds = await race(
+    verification(() => sam, approve),
+    withdrawal,
+    { worker: false },
+  );
+  for (const round of rounds) await expectOneWinner(round);
+});

@@ -1,0 +1,58 @@
+/** `deploy/keys.ts` as an operator runs it. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findKeyHolder } from '../db/api-keys.ts';
+import { createTestDatabase, type TestDatabase } from './support/database.ts';
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
+async function keys(...args: string[]): Promise<string> {
+  const env = { ...process.env, DATABASE_URL: database.url };
+  const { stdout } = await promisify(execFile)(process.execPath, ['deploy/keys.ts', ...args], { env });
+  return stdout.trim();
+}
+
+const made = async (...args: string[]) => {
+  const [id = '', key = ''] = (await keys(...args)).split(' ');
+  return { id, key };
+};
+
+describe('keys', () => {
+  it('makes keys of an account, the same account for the same slug', async () => {
+    const first = await made('account', 'widgets', 'Widgets Inc.', 'ops@widgets.example');
+    const second = await made('account', 'widgets', 'Widgets Inc.', 'ops@widgets.example');
+    const holder = await findKeyHolder(database.db, first.key);
+    expect(holder).toMatchObject({ id: first.id, person: null, scopes: ['read', 'write'] });
+    expect(holder?.organizationId).toMatch(/^org_/);
+    const other = await findKeyHolder(database.db, second.key);
+    expect(other?.id).toBe(second.id);
+    expect(other?.organizationId).toBe(holder?.organizationId);
+  });
+
+  it('makes a key of a staff person, whose role stays', async () => {
+    const { key } = await made('staff', 'support', 'Sam', 'sam@numbers.example');
+    const holder = await findKeyHolder(database.db, key);
+    expect(holder?.person).toMatchObject({ name: 'Sam', role: 'support' });
+    await expect(keys('staff', 'operator', 'Sam', 'sam@numbers.example')).rejects.toThrow(
+      'sam@numbers.example has the role support already.',
+    );
+  });
+
+  it('revokes a key, once', async () => {
+    const { id, key } = await made('staff', 'operator', 'Olga', 'olga@numbers.example');
+    expect(await keys('revoke', id)).toBe(`${id} is revoked.`);
+    expect(await findKeyHolder(database.db, key)).toBeNull();
+    await expect(keys('revoke', id)).rejects.toThrow('that is still valid');
+  });
+
+  it('says how it is used', async () => {
+    await expect(keys('account', 'Not A Slug', 'Widgets', 'ops@widgets.example')).rejects.toThrow('Usage:');
+    await expect(keys()).rejects.toThrow('Usage:');
+  });
+});

@@ -1,0 +1,140 @@
+/**
+ * Histories of real runs, replayed with today's code. `npm run record-histories` writes them anew after a
+ * change of commands that `patched` guards; the old ones stay as long as such runs may exist.
+ */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
+import { DeterminismViolationError } from '@temporalio/workflow';
+import { describe, expect, inject, test } from 'vitest';
+import { facebookApproval, supportVerification, workflowId } from '../../contract/messages.ts';
+import type { NumberRow } from '../../db/number-row.ts';
+import { dataConverter } from '../../temporal/data-converter.ts';
+import { createNumberWorkflows } from '../../temporal/numbers.ts';
+import { acceptNumber, readState } from '../support/accepted.ts';
+import { CUSTOMER, decision } from '../support/number-state.ts';
+import { createAccount, startStack, type TestStack } from '../support/stack.ts';
+
+const folder = fileURLToPath(new URL('../histories/', import.meta.url));
+const release = 'r1';
+
+describe.runIf(process.env['RECORD_HISTORIES'])('record', () => {
+  test('histories of every kind of life', async () => {
+    const stack = await startStack();
+    try {
+      mkdirSync(folder, { recursive: true });
+      for (const [name, live] of Object.entries(lives)) {
+        const row = await acceptNumber(stack.db, (await createAccount(stack.db)).id);
+        await live(stack, row);
+        await save(stack, row, name);
+      }
+    } finally {
+      await stack.close();
+    }
+  });
+});
+
+const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
+
+test('there are histories to replay', () => {
+  expect(files.length).toBeGreaterThanOrEqual(Object.keys(lives).length);
+});
+
+test.each(files)('%s replays', async (file) => {
+  const history = JSON.parse(readFileSync(folder + file, 'utf8'));
+  await Worker.runReplayHistory(
+    { workflowBundle: { codePath: inject('workflowBundle') }, dataConverter },
+    history,
+  );
+});
+
+test('a change of commands is caught', async () => {
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('../support/changed-workflow.ts', import.meta.url)),
+    logger: new DefaultLogger('ERROR'),
+  });
+  const history = JSON.parse(readFileSync(`${folder}approved.${release}.json`, 'utf8'));
+  await expect(Worker.runReplayHistory({ workflowBundle: { code }, dataConverter }, history)).rejects.toThrow(
+    DeterminismViolationError,
+  );
+});
+
+/** How each recorded number lives. */
+const lives: Record<string, (stack: TestStack, row: NumberRow) => Promise<void>> = {
+  approved: async (stack, row) => {
+    await approve(stack, row);
+    await stack.workflows.edit(row, 'op_edit', { changes: { website: 'https://a.example' }, by: CUSTOMER });
+    await stack.workflows.release(row, { operationId: 'op_release', attempt: 1, by: CUSTOMER });
+    await handleOf(stack, row).result();
+  },
+  rejected: async (stack, row) => {
+    await stack.workflows.start(row);
+    const rejection = decision({ outcome: 'rejected', reason: 'No such shop' });
+    await stack.workflows.decide(row, 'verification', { ...rejection, attempt: 1 });
+    await handleOf(stack, row).result();
+  },
+  held: async (stack, row) => {
+    await stack.workflows.start(row);
+    const held = decision({ decisionId: 'op_fb', outcome: 'rejected', reason: 'The name' });
+    await stack.workflows.decide(row, 'facebook', { ...held, attempt: 1 });
+    await until(async () => (await readState(stack.db, row.id)).revision === 2);
+    await stack.workflows.decide(row, 'verification', { ...decision(), attempt: 1 });
+    await handleOf(stack, row).result();
+  },
+  cancelled: async (stack, row) => {
+    await stack.workflows.start(row);
+    await handleOf(stack, row).signal('unknown', {});
+    await handleOf(stack, row).cancel();
+    await handleOf(stack, row).result();
+  },
+  'continued-as-new': async (stack, row) => {
+    const limited = createNumberWorkflows({ ...stack, config: { ...stack.config, MAX_HISTORY: 40 } });
+    await limited.start(row);
+    await approve(stack, row);
+    const { runId } = await handleOf(stack, row).describe();
+    for (let edits = 0; (await handleOf(stack, row).describe()).runId === runId; edits++) {
+      const changes = { website: `https://${edits}.example` };
+      await stack.workflows.edit(row, `op_${edits}`, { changes, by: CUSTOMER });
+    }
+    const end = { operationId: 'op_release', attempt: 1, by: CUSTOMER };
+    await stack.workflows.release(row, end);
+    await handleOf(stack, row).result();
+  },
+  'emails-deferred': async (stack, row) => {
+    await stack.smtp.stop();
+    await approve(stack, row);
+    await stack.smtp.start();
+    await stack.workflows.release(row, { operationId: 'op_release', attempt: 1, by: CUSTOMER });
+    await handleOf(stack, row).result();
+  },
+};
+
+const handleOf = (stack: TestStack, row: NumberRow) => stack.client.workflow.getHandle(workflowId(row));
+
+async function approve(stack: TestStack, row: NumberRow): Promise<void> {
+  await stack.workflows.start(row);
+  await handleOf(stack, row).signal(supportVerification, { ...decision(), attempt: 1 });
+  await until(async () => (await readState(stack.db, row.id)).status === 'PENDING_FACEBOOK_APPROVAL');
+  await handleOf(stack, row).signal(facebookApproval, { ...decision({ decisionId: 'op_fb' }), attempt: 1 });
+  await until(async () => (await readState(stack.db, row.id)).status === 'APPROVED');
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  await expect.poll(holds, { timeout: 20_000, interval: 20 }).toBe(true);
+}
+
+/** Writes every run of a number's workflow, one file each. */
+async function save(stack: TestStack, row: NumberRow, name: string): Promise<void> {
+  const runs = stack.client.workflow.list({ query: `WorkflowId="${workflowId(row)}"` });
+  const runIds: string[] = [];
+  for await (const run of runs) runIds.unshift(run.runId);
+  for (const [index, runId] of runIds.entries()) {
+    const history = await stack.client.workflow.getHandle(workflowId(row), runId).fetchHistory();
+    const part = index === 0 ? '' : `-${index + 1}`;
+    // Who ran it where is nobody's business.
+    const json = historyToJSON(history).replaceAll(/"(worker|test)@[^"]*"/g, '"recorded"');
+    writeFileSync(`${folder}${name}${part}.${release}.json`, `${json}\n`);
+    console.log(`${name}${part}: ${history.events?.length} events`);
+  }
+}
