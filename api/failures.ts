@@ -16,12 +16,8 @@ const FASTIFY: Record<string, ProblemCode> = {
   FST_ERR_HANDLER_TIMEOUT: 'unavailable',
 };
 
-/** postgres.js could not reach the server, or lost it. */
+/** The server could not be reached, or was lost. */
 const UNREACHABLE = new Set([
-  'CONNECTION_CLOSED',
-  'CONNECTION_ENDED',
-  'CONNECTION_DESTROYED',
-  'CONNECT_TIMEOUT',
   'ECONNREFUSED',
   'ECONNRESET',
   'ENOTFOUND',
@@ -39,6 +35,10 @@ const UNREACHABLE = new Set([
  */
 const PASSING = /^(08|40|53|57)...$|^55P03$|^25P03$/;
 
+/** node-postgres has no code for a connection that it lost, did not get in time, or may not use any more. */
+const LOST =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/i;
+
 /** More would only tell a machine how wrong it is. */
 const MAX_FAULTS = 50;
 
@@ -52,7 +52,10 @@ export function toProblem(error: unknown): ProblemError {
   const code = codeOf(rootOf(error));
   const known = FASTIFY[code];
   if (known) return new ProblemError(known, { cause: error });
-  if (UNREACHABLE.has(code) || PASSING.test(code)) return new ProblemError('unavailable', { cause: error });
+  const cause = rootOf(error);
+  const lost = cause instanceof Error && LOST.test(cause.message);
+  if (lost || UNREACHABLE.has(code) || PASSING.test(code))
+    return new ProblemError('unavailable', { cause: error });
   // Anything else the framework blames on the caller: a bad header, an aborted body.
   const status = (error as { statusCode?: unknown } | null)?.statusCode;
   if (typeof status === 'number' && status >= 400 && status < 500) {

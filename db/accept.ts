@@ -3,7 +3,7 @@
  * receipt email: what is accepted is complete, whether or not a workflow runs yet.
  */
 import { and, eq, sql } from 'drizzle-orm';
-import postgres from 'postgres';
+import pg from 'pg';
 import { changedFields } from '../contract/changes.ts';
 import type { Changes, Profile, Submission } from '../contract/fields.ts';
 import { newId } from '../contract/ids.ts';
@@ -171,8 +171,8 @@ async function holderOf(tx: Transaction, mobileNumber: string): Promise<Taken['h
 function isTaken(error: unknown): boolean {
   const cause = error instanceof Error && error.cause ? error.cause : error;
   return (
-    cause instanceof postgres.PostgresError &&
+    cause instanceof pg.DatabaseError &&
     cause.code === '23505' &&
-    cause.constraint_name === 'numbers_live_mobile_number'
+    cause.constraint === 'numbers_live_mobile_number'
   );
 }

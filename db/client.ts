@@ -1,5 +1,5 @@
-import { drizzle } from 'drizzle-orm/postgres-js';
-import postgres from 'postgres';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import pg from 'pg';
 import type { Config } from '../contract/config.ts';
 import * as schema from './schema.ts';
 
@@ -11,21 +11,28 @@ export function openDatabase(
   config: Pick<Config, 'DATABASE_URL' | 'DATABASE_POOL'>,
   options: { name: string; max?: number },
 ) {
-  const sql = postgres(config.DATABASE_URL, {
+  const pool = new pg.Pool({
+    connectionString: config.DATABASE_URL,
     max: options.max ?? config.DATABASE_POOL,
-    connect_timeout: 5,
-    idle_timeout: 60,
-    // Reconnect soon after PostgreSQL is back.
-    backoff: (attempt: number) => Math.min(0.1 * 2 ** attempt, 1),
-    onnotice: () => {},
-    connection: {
-      application_name: options.name,
-      statement_timeout: 15_000,
-      idle_in_transaction_session_timeout: 60_000,
+    // Also bounds the wait for a free connection.
+    connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis: 60_000,
+    application_name: options.name,
+    statement_timeout: 15_000,
+    idle_in_transaction_session_timeout: 60_000,
+    keepAlive: true,
+  });
+  // A connection that breaks while idle is replaced; one in use fails its query.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
+  const db = drizzle(pool, { schema });
+  let closed: Promise<void> | undefined;
+  return Object.assign(db, {
+    close: () => {
+      closed ??= pool.end();
+      return closed;
     },
   });
-  const db = drizzle(sql, { schema });
-  return Object.assign(db, { close: () => sql.end({ timeout: 5 }) });
 }
 
 export type Database = ReturnType<typeof openDatabase>;

@@ -137,10 +137,10 @@ export function createSweeper(deps: SweeperDeps): () => Promise<number> {
 
   return () =>
     deps.lockDb.transaction(async (tx) => {
-      const [lock] = await tx.execute<{ locked: boolean }>(
+      const { rows } = await tx.execute<{ locked: boolean }>(
         sql`select pg_try_advisory_xact_lock(${SWEEP_LOCK}) as locked`,
       );
-      if (!lock?.locked) return 0;
+      if (!rows[0]?.locked) return 0;
       const deadline = AbortSignal.timeout(ROUND_DEADLINE_MS);
       const work = async () => {
         await deleteExpiredIdempotencyRecords(db);

@@ -54,7 +54,9 @@ async function holdRecord(idempotencyKey: string) {
 }
 
 async function waitingForLocks(): Promise<number> {
-  const [row] = await api.db.execute<{ count: number }>(
+  const {
+    rows: [row],
+  } = await api.db.execute<{ count: number }>(
     sql`select count(*)::int as count from pg_stat_activity
       where datname = current_database() and wait_event_type = 'Lock'`,
   );
