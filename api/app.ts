@@ -9,6 +9,7 @@ import Fastify, {
 } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
+import { ConfigError } from '../contract/config.ts';
 import { guardRoutes } from './auth.ts';
 import { answerClientError } from './client-errors.ts';
 import { type ApiDeps, createContext } from './context.ts';
@@ -113,7 +114,11 @@ export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): 
   return app;
 }
 
-/** `false`, or the addresses of proxies with commas. */
+/**
+ * `false`, or the addresses of proxies with commas. A number of proxies is refused: Fastify trusts none by it,
+ * because whoever reaches the API directly could claim as many.
+ */
 function trustProxy(setting: string): false | string[] {
+  if (/^\d+$/.test(setting)) throw new ConfigError('TRUST_PROXY: name the addresses of the proxies.');
   return setting === 'false' ? false : setting.split(',').map((address) => address.trim());
 }

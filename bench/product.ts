@@ -7,6 +7,7 @@ import type { Credentials } from '../dev/credentials.ts';
 import type { Contender } from './contender.ts';
 
 const REQUEST_DEADLINE_MS = 30_000;
+const TRIES = 5;
 
 export function productContender(credentials: Credentials, clients: number): Contender {
   const pool = new Pool(credentials.apiUrl, { connections: clients, headersTimeout: REQUEST_DEADLINE_MS });
@@ -19,19 +20,20 @@ export function productContender(credentials: Credentials, clients: number): Con
     path: string,
     body?: object,
   ): Promise<T> {
-    const answer = await pool.request({
-      method,
-      path,
-      headers: {
-        authorization: `Bearer ${key}`,
-        ...(body && { 'content-type': 'application/json', 'idempotency-key': randomUUID() }),
-      },
-      body: body ? JSON.stringify(body) : null,
-    });
-    if (answer.statusCode >= 300) {
-      throw new Error(`${method} ${path} answered ${answer.statusCode}: ${await answer.body.text()}`);
+    const headers = {
+      authorization: `Bearer ${key}`,
+      ...(body && { 'content-type': 'application/json', 'idempotency-key': randomUUID() }),
+    };
+    for (let tries = 1; ; tries++) {
+      const answer = await pool.request({ method, path, headers, body: body ? JSON.stringify(body) : null });
+      if (answer.statusCode < 300) return (await answer.body.json()) as T;
+      const problem = await answer.body.text();
+      // Too slow, not wrong: the same key carries on the same operation.
+      if (answer.statusCode !== 503 || tries === TRIES) {
+        throw new Error(`${method} ${path} answered ${answer.statusCode}: ${problem}`);
+      }
+      console.error(`${method} ${path} answered 503; trying again`);
     }
-    return (await answer.body.json()) as T;
   }
 
   return {

@@ -1,204 +1,202 @@
-/** `npm run tour`: walks a number through its whole life against the running stack and shows each step. */
-import { randomInt, randomUUID } from 'node:crypto';
+/** `npm run tour`: walks a number through its whole life against the running stack, and shows what happens. */
+
+import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { workflowId } from '../contract/messages.ts';
-import { isValidMobileNumber } from '../contract/phone.ts';
-import type { EventView, NumberView } from '../contract/views.ts';
+import type { NumberView } from '../contract/views.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
 import { explain, Fault } from './fault.ts';
-import type { Message, MessageSummary } from './inbox/message.ts';
 
-const REASON = 'The address does not match the business; please send the registered one.';
+/** How long the tour waits for an email. */
 const EMAIL_WAIT_MS = 30_000;
-/** As many numbers may be taken before the tour gives up. */
-const DRAWS = 20;
 
-const say = (line = '') => console.log(line);
-const show = (line: string) => say(line.replace(/^/gm, '    '));
-let steps = 0;
-const step = (title: string) => say(`\n${++steps}. ${title}`);
-
-/** Ends the tour in one sentence when something is not as it should be. */
-function expect(isTrue: boolean, sentence: string): asserts isTrue {
-  if (!isTrue) throw new Fault(`The tour ended at step ${steps}: ${sentence}`);
+interface Message {
+  ID: string;
+  Subject: string;
+  Text: string;
 }
 
-interface Answer<T> {
-  status: number;
-  body: T & { code?: string; detail?: string };
-}
+async function tour(stack: Credentials): Promise<void> {
+  const customer = caller(stack, stack.customer.apiKey);
+  const support = caller(stack, stack.support.apiKey);
+  const mail = inbox(stack);
 
-async function call<T>(
-  url: string,
-  options: { key?: string; method?: string; body?: unknown } = {},
-): Promise<Answer<T>> {
-  const { key, method = 'GET', body } = options;
-  const headers: Record<string, string> = {};
-  if (key !== undefined) headers['authorization'] = `Bearer ${key}`;
-  if (body !== undefined) headers['content-type'] = 'application/json';
-  if (method !== 'GET') headers['idempotency-key'] = randomUUID();
-  try {
-    const response = await fetch(url, {
-      method,
-      headers,
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(20_000),
-    });
-    return { status: response.status, body: (await response.json()) as Answer<T>['body'] };
-  } catch (error) {
-    throw new Fault(
-      `${method} ${url} failed (${(error as Error).message}). Is the stack up? Its logs say more.`,
-    );
-  }
-}
+  step('A customer submits a number, with an address that is not theirs.');
+  let number = await submit(customer);
+  const path = `/v1/numbers/${number.id}`;
+  show(number);
 
-function showNumber(number: NumberView): void {
-  const waits = number.waitingFor === null ? 'waits for nobody' : `waits for ${number.waitingFor}`;
-  show(`${number.mobileNumber}  ${number.displayName}`);
-  show(`${number.status}, ${waits}  (attempt ${number.attempt}, revision ${number.revision})`);
-}
-
-/** A number in the range that the United States keep free within each area code; valid, and nobody's. */
-function drawNumber(): string {
-  for (;;) {
-    const area = `${randomInt(2, 10)}${randomInt(0, 10)}${randomInt(0, 10)}`;
-    const number = `+1${area}55501${String(randomInt(0, 100)).padStart(2, '0')}`;
-    if (isValidMobileNumber(number)) return number;
-  }
-}
-
-async function tour({ apiUrl, mailUrl, temporalUiUrl, customer, support }: Credentials): Promise<void> {
-  const numbers = `${apiUrl}/v1/numbers`;
-  /** Calls as someone, and expects a status of the number. */
-  const act = async (key: string, method: string, path: string, body: unknown, status: string) => {
-    const answer = await call<NumberView>(`${numbers}${path}`, { key, method, body });
-    const { code, detail } = answer.body;
-    expect(
-      answer.status === 200,
-      `${method} ${path} answered ${answer.status} ${code ?? ''} ${detail ?? ''}.`,
-    );
-    expect(answer.body.status === status, `the number is ${answer.body.status}, not ${status}.`);
-    showNumber(answer.body);
-    return answer.body;
-  };
-
-  step(`${customer.email} submits a number`);
-  const { id, mobileNumber } = await submit(numbers, customer.apiKey);
-
-  step(`${support.email} looks at the queue and rejects it with a reason`);
-  show(`"${REASON}"`);
-  const rejection = { outcome: 'rejected', reason: REASON, fields: ['address'], attempt: 1 };
-  const rejected = await act(support.apiKey, 'POST', `/${id}/verification`, rejection, 'REJECTED');
-  expect(rejected.rejection?.reason === REASON, 'the rejection does not carry the reason.');
-
-  step('The email about it');
-  const emails = await mailOf(mailUrl, mobileNumber, id, 2);
-  const about = emails.at(-1);
-  if (about) {
-    show(
-      `To: ${about.To.map(({ Address }) => Address).join(', ')}\nSubject: ${about.Subject}\n\n${about.Text.trim()}`,
-    );
-    expect(about.Text.includes(REASON), 'the email does not hold the reason.');
-  } else show('It went to the mail server of SMTP_URL.');
-
-  step('The customer corrects the address and submits again');
-  const address = '1 Market Street, San Francisco, CA 94105';
-  await act(customer.apiKey, 'POST', `/${id}/resubmission`, { address }, 'PENDING_VERIFICATION');
-
-  step(`${support.email} verifies it`);
-  const approval = { outcome: 'approved', attempt: 2 };
-  await act(support.apiKey, 'POST', `/${id}/verification`, approval, 'PENDING_FACEBOOK_APPROVAL');
-
-  step('Facebook approves it');
-  await act(support.apiKey, 'POST', `/${id}/facebook-decision`, approval, 'APPROVED');
-
-  step('The customer edits it; no approval is needed');
-  const businessDescription = 'Widgets for every trade, delivered the same day.';
-  const edited = await act(customer.apiKey, 'PATCH', `/${id}`, { businessDescription }, 'APPROVED');
-  expect(edited.businessDescription === businessDescription, 'the edit is not in the answer.');
-  show(`Business description: ${edited.businessDescription}`);
-
-  step("The account's approved numbers, newest first");
-  const list = await call<{ items: NumberView[] }>(`${numbers}?status=APPROVED&limit=5`, {
-    key: customer.apiKey,
+  step('Support looks at it, and rejects it with a reason.');
+  number = await support('POST', `${path}/verification`, {
+    outcome: 'rejected',
+    reason: 'The address belongs to another company.',
+    fields: ['address'],
   });
-  expect(list.status === 200, `the list answered ${list.status}.`);
-  expect(
-    list.body.items.some((item) => item.id === id),
-    'the number is not in the list.',
+  expectStatus(number, 'REJECTED');
+  show(number);
+
+  step('The submitter reads why.');
+  const rejection = await mail.find(number, /not approved|rejected/i);
+  if (rejection) {
+    if (!rejection.Text.includes('The address belongs to another company.')) {
+      throw new Fault('The email about the rejection does not hold the reason.');
+    }
+    console.log(indent(`${rejection.Subject}\n\n${rejection.Text.trim()}`));
+  }
+
+  step('The customer corrects the address and submits it again.');
+  number = await customer('POST', `${path}/resubmission`, { address: 'Via Roma 1, Milano' });
+  expectStatus(number, 'PENDING_VERIFICATION');
+  show(number);
+
+  step('Support verifies it: now it waits for Facebook.');
+  number = await support('POST', `${path}/verification`, { outcome: 'approved' });
+  expectStatus(number, 'PENDING_FACEBOOK_APPROVAL');
+  show(number);
+
+  step('Facebook approves, which support records.');
+  number = await support('POST', `${path}/facebook-decision`, { outcome: 'approved' });
+  expectStatus(number, 'APPROVED');
+  show(number);
+
+  step('The customer edits the approved number; that needs no approval.');
+  number = await customer('PATCH', path, {
+    website: 'https://www.example.com',
+    businessDescription: 'Widgets, well made.',
+  });
+  expectStatus(number, 'APPROVED');
+  console.log(indent(`website ${number.website}, revision ${number.revision}`));
+
+  step("The customer's numbers, newest first.");
+  const { items } = await customer<{ items: NumberView[] }>('GET', '/v1/numbers?limit=3');
+  if (!items.some((item) => item.id === number.id)) throw new Fault('The list does not show the number.');
+  for (const item of items) console.log(indent(`${item.mobileNumber}  ${item.displayName}  ${item.status}`));
+
+  step('Its whole story.');
+  const events = await customer<{ items: { at: string; type: string; actor: { type: string } }[] }>(
+    'GET',
+    `${path}/events`,
   );
-  for (const item of list.body.items) show(`${item.mobileNumber}  ${item.status}  ${item.displayName}`);
-
-  step('Its timeline');
-  const events = await call<{ items: EventView[] }>(`${numbers}/${id}/events`, { key: customer.apiKey });
-  expect(events.status === 200, `the timeline answered ${events.status}.`);
-  for (const { at, type, actor, attempt } of events.body.items) {
-    show(`${at.slice(11, 19)}  attempt ${attempt}  ${type.padEnd(22)} by ${actor.type}`);
+  for (const event of events.items) {
+    console.log(indent(`${event.at.slice(11, 19)}  ${event.type.padEnd(22)}  by ${event.actor.type}`));
   }
 
-  step('All its emails');
-  for (const { Subject, To } of await mailOf(mailUrl, mobileNumber, id, 5)) {
-    show(`${Subject}  →  ${To.map(({ Address }) => Address).join(', ')}`);
-  }
-  if (mailUrl === null) show('They went to the mail server of SMTP_URL.');
+  step('The emails it was told by.');
+  await mail.find(number, /approved/i, 5);
+  for (const message of await mail.about(number)) console.log(indent(message.Subject));
 
-  const workflow = workflowId({ mobileNumber, id, attempt: 2 });
-  say('\nLook on:');
-  if (temporalUiUrl !== null) {
-    const namespace = process.env['TEMPORAL_NAMESPACE'] || 'default';
-    show(`Its workflow  ${temporalUiUrl}/namespaces/${namespace}/workflows/${encodeURIComponent(workflow)}`);
-  } else show(`Its workflow  ${workflow}`);
-  if (mailUrl !== null) show(`Its emails    ${mailUrl}`);
-  show(`The API       ${apiUrl}/docs`);
+  step('Where to look further.');
+  const id = workflowId({ ...number, attempt: number.attempt });
+  if (stack.temporalUiUrl) {
+    const page = `${stack.temporalUiUrl}/namespaces/default/workflows/${encodeURIComponent(id)}`;
+    console.log(indent(`In the Temporal UI (tab "User Metadata" tells its story in words):\n${page}`));
+  }
+  console.log(indent(`API reference: ${stack.apiUrl}/docs`));
+  if (stack.mailUrl) console.log(indent(`Inbox: ${stack.mailUrl}`));
+  console.log('\nThe tour is complete.');
 }
 
-/** Submits a number that nobody holds. */
-async function submit(numbers: string, key: string): Promise<NumberView> {
-  for (let draw = 0; draw < DRAWS; draw++) {
-    const body = {
-      mobileNumber: drawNumber(),
-      displayName: 'Widgets Inc.',
-      businessCategory: 'RETAIL',
-      address: 'Behind the market',
-      website: 'https://widgets.example',
+type Call = <T = NumberView>(method: string, path: string, body?: unknown) => Promise<T>;
+
+/** Calls the API with one key. Throws a `Fault` with the problem's own words. */
+function caller(stack: Credentials, key: string): Call {
+  return async (method, path, body) => {
+    const response = await fetch(stack.apiUrl + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${key}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(30_000),
+    });
+    const answer: unknown = await response.json();
+    if (!response.ok)
+      throw new ProblemFault(`${method} ${path} answered ${response.status}`, answer as Problem);
+    return answer as never;
+  };
+}
+
+interface Problem {
+  code?: string;
+  detail?: string;
+}
+
+class ProblemFault extends Fault {
+  readonly code: string;
+  constructor(what: string, problem: Problem) {
+    super(`${what}: ${problem.detail ?? problem.code ?? 'no problem given'}`);
+    this.code = problem.code ?? '';
+  }
+}
+
+/** Submits a number that nobody has; draws another one where it is taken. */
+async function submit(customer: Call): Promise<NumberView> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await customer('POST', '/v1/numbers', {
+        displayName: 'Widgets number',
+        mobileNumber: `+1 415 ${randomInt(200, 1000)} ${String(randomInt(0, 10_000)).padStart(4, '0')}`,
+        businessCategory: 'RETAIL',
+        address: 'Somewhere else 7',
+      });
+    } catch (error) {
+      if (tries === 5 || !(error instanceof ProblemFault) || error.code !== 'number_taken') throw error;
+    }
+  }
+}
+
+/** The embedded inbox; with a mail server of one's own there is nothing to show. */
+function inbox({ mailUrl }: Credentials) {
+  async function about(number: NumberView): Promise<Message[]> {
+    if (!mailUrl) return [];
+    const read = async (path: string) =>
+      (await fetch(mailUrl + path, { signal: AbortSignal.timeout(10_000) })).json();
+    const { messages } = (await read('/api/v1/messages?limit=200')) as {
+      messages: (Message & { MessageID: string })[];
     };
-    const answer = await call<NumberView>(numbers, { key, method: 'POST', body });
-    if (answer.body.code === 'number_taken') continue;
-    const { code, detail } = answer.body;
-    expect(
-      answer.status === 201,
-      `the submission was answered ${answer.status} ${code ?? ''} ${detail ?? ''}.`,
-    );
-    showNumber(answer.body);
-    return answer.body;
+    const own = messages.filter((message) => message.MessageID.includes(number.id)).reverse();
+    return Promise.all(own.map(({ ID }) => read(`/api/v1/message/${ID}`) as Promise<Message>));
   }
-  throw new Fault(`The tour drew ${DRAWS} numbers and all were taken. Run \`npm run reset\` to begin anew.`);
+
+  /** Waits for an email whose subject fits, and for as many of the number as `count`. Null without an inbox. */
+  async function find(number: NumberView, subject: RegExp, count = 1): Promise<Message | null> {
+    if (!mailUrl) return null;
+    const deadline = Date.now() + EMAIL_WAIT_MS;
+    for (;;) {
+      const messages = await about(number);
+      const found = messages.find((message) => subject.test(message.Subject));
+      if (found && messages.length >= count) return found;
+      if (Date.now() > deadline) {
+        throw new Fault(
+          `The emails about ${number.mobileNumber} did not all arrive within ${EMAIL_WAIT_MS / 1000} s.`,
+        );
+      }
+      await sleep(200);
+    }
+  }
+  return { about, find };
 }
 
-/** The number's emails, oldest first, once there are `count`; none without an inbox. */
-async function mailOf(
-  mailUrl: string | null,
-  mobileNumber: string,
-  id: string,
-  count: number,
-): Promise<Message[]> {
-  if (mailUrl === null) return [];
-  const deadline = Date.now() + EMAIL_WAIT_MS;
-  for (;;) {
-    const { body } = await call<{ messages: MessageSummary[] }>(`${mailUrl}/api/v1/messages?limit=50`);
-    const all = await Promise.all(
-      body.messages.map(async ({ ID }) => (await call<Message>(`${mailUrl}/api/v1/message/${ID}`)).body),
-    );
-    const found = all.filter(
-      ({ Text, Subject }) => `${Subject}\n${Text}`.includes(mobileNumber) || Text.includes(id),
-    );
-    if (found.length >= count) return found.reverse();
-    expect(
-      Date.now() < deadline,
-      `${found.length} of ${count} emails arrived within ${EMAIL_WAIT_MS / 1000} s.`,
-    );
-    await sleep(200);
-  }
+function expectStatus(number: NumberView, status: NumberView['status']): void {
+  if (number.status !== status) throw new Fault(`The number is ${number.status}; it should be ${status}.`);
+}
+
+let steps = 0;
+function step(text: string): void {
+  steps += 1;
+  console.log(`\n${steps}. ${text}`);
+}
+
+function show(number: NumberView): void {
+  const { mobileNumber, status, attempt, waitingFor, nextAction } = number;
+  const due = nextAction?.dueAt ? `, due ${nextAction.dueAt.slice(0, 16).replace('T', ' ')} UTC` : '';
+  console.log(indent(`${mobileNumber}  ${status}  attempt ${attempt}`));
+  if (waitingFor) console.log(indent(`waits for ${waitingFor} to ${nextAction?.type}${due}`));
+}
+
+function indent(text: string): string {
+  return text.replace(/^(?=.)/gm, '     ');
 }
 
 try {

@@ -1,5 +1,11 @@
 /** Puts the worker together. `main.ts` starts and stops it; tests run it as it is. */
-import { NativeConnection, type Worker, Worker as WorkerClass } from '@temporalio/worker';
+import type { Context } from '@temporalio/activity';
+import {
+  type ActivityInterceptors,
+  NativeConnection,
+  type Worker,
+  Worker as WorkerClass,
+} from '@temporalio/worker';
 import { type ActivityDeps, createActivities } from '../activities/index.ts';
 import { TASK_QUEUE } from '../contract/messages.ts';
 import { connectOptions, identity } from '../temporal/connect.ts';
@@ -7,6 +13,26 @@ import { dataConverter } from '../temporal/data-converter.ts';
 
 /** Emails and digests at once in one process; each holds a connection of `lockDb` while it sends. */
 export const CONCURRENT_ACTIVITIES = 20;
+
+/** Milliseconds, well below the heartbeat timeouts in `workflows/`. */
+const HEARTBEAT_EVERY = 4_000;
+
+/** Heartbeats for every activity, so that what a killed worker was at is noticed soon. */
+function keepAlive(context: Context): ActivityInterceptors {
+  return {
+    inbound: {
+      async execute(input, next) {
+        if (context.info.isLocal) return next(input);
+        const heart = setInterval(() => context.heartbeat(), HEARTBEAT_EVERY);
+        try {
+          return await next(input);
+        } finally {
+          clearInterval(heart);
+        }
+      },
+    },
+  };
+}
 
 export interface NumbersWorker {
   worker: Worker;
@@ -28,6 +54,7 @@ export async function createNumbersWorker(
     workflowBundle: bundle,
     activities: createActivities(deps),
     dataConverter,
+    interceptors: { activity: [keepAlive] },
     maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,
     workflowTaskPollerBehavior: { type: 'autoscaling' },
     activityTaskPollerBehavior: { type: 'autoscaling' },

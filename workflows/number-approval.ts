@@ -49,6 +49,8 @@ const { save } = proxyLocalActivities<Pick<Activities, 'save'>>({
 
 const { sendEmails } = proxyActivities<Pick<Activities, 'sendEmails'>>({
   startToCloseTimeout: '60 seconds',
+  // A killed worker's emails are taken over soon; the worker sends the heartbeats.
+  heartbeatTimeout: '15 seconds',
   // What is unsent then, the Schedule `email-leftovers` sends; a finished number must not wait for a mail server.
   scheduleToCloseTimeout: '10 minutes',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '20 seconds' },

@@ -6,11 +6,13 @@ const { writeReviewDigest, sendLeftoverEmails } = proxyActivities<
   Pick<Activities, 'writeReviewDigest' | 'sendLeftoverEmails'>
 >({
   startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '15 seconds',
   retry: { initialInterval: '5 seconds', maximumInterval: '1 minute', maximumAttempts: 20 },
 });
 
 const { sendEmails } = proxyActivities<Pick<Activities, 'sendEmails'>>({
   startToCloseTimeout: '60 seconds',
+  heartbeatTimeout: '15 seconds',
   scheduleToCloseTimeout: '10 minutes',
   retry: { initialInterval: '1 second', maximumInterval: '30 seconds' },
 });

@@ -93,9 +93,10 @@ async function untilBothSent(number: NumberView): Promise<void> {
         const { events } = await handle.fetchHistory();
         return events?.filter((event) => event.workflowExecutionSignaledEventAttributes).length;
       },
-      { timeout: 10_000, interval: 50 },
+      { timeout: 30_000, interval: 50 },
     )
-    .toBe(2);
+    // More where a request was repeated.
+    .toBeGreaterThanOrEqual(2);
 }
 
 const EMAILS = {

@@ -12,9 +12,12 @@ export interface Point {
   /**
    * `request`: what brought the last of these bytes, and all after it, never reaches the server.
    * `answer`: the server gets it; the process never hears anything on that connection again.
+   * `nothing`: all goes on; the point is only told.
    */
-  hold: 'request' | 'answer';
+  hold: Hold | 'nothing';
 }
+
+type Hold = 'request' | 'answer';
 
 export interface TestProxy {
   /** `host:port` */
@@ -23,6 +26,8 @@ export interface TestProxy {
   through(url: string): string;
   /** Holds the first connection that comes to the point. `reached` resolves then. */
   hold(point: Point): { reached: Promise<void> };
+  /** Holds one direction of every connection that there is now. */
+  holdAll(direction: Hold): void;
   close(): Promise<void>;
 }
 
@@ -39,6 +44,7 @@ const LONGEST_TEXT = 200;
 export async function startProxy(target: string): Promise<TestProxy> {
   const { hostname, port } = new URL(target.includes('://') ? target : `tcp://${target}`);
   const sockets = new Set<Socket>();
+  const connections = new Set<{ held?: Point['hold'] }>();
   let trap: Trap | undefined;
 
   /** Whether the point is reached with this chunk. */
@@ -61,17 +67,19 @@ export async function startProxy(target: string): Promise<TestProxy> {
 
   const server = createServer((client) => {
     const upstream = dial(Number(port), hostname);
-    let held: Point['hold'] | undefined;
+    const connection: { held?: Point['hold'] } = {};
+    connections.add(connection);
+    client.on('close', () => connections.delete(connection));
     client.on('data', (chunk) => {
       if (isReached(client, chunk) && trap) {
-        held = trap.hold;
+        connection.held = trap.hold;
         trap.spring();
         trap = undefined;
       }
-      if (held !== 'request') upstream.write(chunk);
+      if (connection.held !== 'request') upstream.write(chunk);
     });
     upstream.on('data', (chunk) => {
-      if (held !== 'answer') client.write(chunk);
+      if (connection.held !== 'answer') client.write(chunk);
     });
     for (const [socket, other] of [
       [client, upstream],
@@ -101,6 +109,9 @@ export async function startProxy(target: string): Promise<TestProxy> {
       const { promise, resolve } = Promise.withResolvers<void>();
       trap = { ...point, spring: resolve, passed: new WeakMap() };
       return { reached: promise };
+    },
+    holdAll(direction) {
+      for (const connection of connections) connection.held = direction;
     },
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
