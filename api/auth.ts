@@ -10,7 +10,7 @@ import { ProblemError } from './problems.ts';
 
 export type Role = 'customer' | 'support' | 'operator';
 /** Who may call a route. */
-export type Access = 'public' | readonly Role[];
+type Access = 'public' | readonly Role[];
 
 export type Customer = { kind: 'customer'; accountId: string; actor: Actor; scopes: Scope[] };
 export type Staff = {

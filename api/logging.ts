@@ -46,7 +46,7 @@ export function logRequests(app: FastifyInstance): void {
 function describeError(error: unknown): unknown {
   const root = rootOf(error);
   if (!(root instanceof Error)) return { message: String(root) };
-  const { code, constraint_name: constraint } = root as { code?: unknown; constraint_name?: unknown };
+  const { code, constraint } = root as { code?: unknown; constraint?: unknown };
   return {
     type: root.name,
     message: root.message,

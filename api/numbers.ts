@@ -16,6 +16,8 @@ import { targetProblem } from './target-url.ts';
 
 export const numberParams = z.object({ id: z.string() });
 
+/** How long the answer to a submission waits for its workflow to start. */
+const START_MS = 1_000;
 /** How long an answer waits for the workflow to decide. */
 const WAIT_MS = 8_000;
 const FIRST_POLL_MS = 10;
@@ -72,14 +74,16 @@ export function endOf(row: NumberRow): StandingDecision | null {
   return decision && { outcome: decision.outcome, by: decision.by, at: decision.at };
 }
 
-/** Starts the workflow of what was just accepted. It is accepted in any case: the sweeper starts the rest. */
+/**
+ * Starts the workflow of what was just accepted, and waits for that a moment. It is accepted in any case: what
+ * does not start now, the sweeper starts.
+ */
 export async function startWorkflow(api: ApiContext, row: NumberRow, log: FastifyBaseLogger): Promise<void> {
-  try {
-    await api.workflows.start(row);
-  } catch (error) {
+  const started = api.workflows.start(row).catch((error) => {
     const number = lastFour(row.mobileNumber);
     log.warn({ err: error, numberId: row.id, number }, 'Accepted, but its workflow is left to the sweeper');
-  }
+  });
+  await Promise.race([started, sleep(START_MS)]);
 }
 
 /** Refuses an Incoming URL that is not safe to call. */

@@ -14,7 +14,7 @@ export const pageQuery = {
 };
 
 /** A place in a list, as opaque text. It holds nothing secret; whoever makes one up sees their own data. */
-export function writeCursor(place: unknown): string {
+function writeCursor(place: unknown): string {
   return Buffer.from(JSON.stringify(place)).toString('base64url');
 }
 

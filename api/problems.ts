@@ -57,7 +57,7 @@ export function invalidField(pointer: string, code: string, detail: string): Pro
 }
 
 /** What is answered to this request: the members of RFC 9457 and ours. */
-export function problemBody(error: ProblemError, request: FastifyRequest, publicUrl: string) {
+function problemBody(error: ProblemError, request: FastifyRequest, publicUrl: string) {
   return {
     type: `${publicUrl}/problems/${error.code}`,
     title: PROBLEMS[error.code].title,

@@ -92,7 +92,7 @@ export type NumberView = z.output<typeof numberView>;
 
 export const numberPage = page(numberView, 'NumberPage');
 
-export const eventView = z
+const eventView = z
   .object({
     id: z.string(),
     type: z.enum(EVENT_TYPES),
@@ -106,7 +106,7 @@ export type EventView = z.output<typeof eventView>;
 
 export const eventPage = page(eventView, 'EventPage');
 
-export const reviewView = z
+const reviewView = z
   .object({
     number: numberView,
     stage: z.enum(STAGES),

@@ -44,3 +44,12 @@ export async function findNumber(db: Database, id: string): Promise<NumberRow | 
   const [row] = await db.select().from(numbers).where(eq(numbers.id, id));
   return row ?? null;
 }
+
+/** The numbers of these ids as they are now. */
+export async function findNumbers(db: Database, ids: string[]): Promise<NumberRow[]> {
+  // One parameter, however many.
+  return db
+    .select()
+    .from(numbers)
+    .where(sql`${numbers.id} = any(${sql.param(ids)}::text[])`);
+}

@@ -29,7 +29,7 @@ import { readJson, writeSecret } from './folder.ts';
 /** `.stack/postgres.json`. `outside` is the folder of the data where it is not in the stack's own. */
 const recordSchema = z.object({ password: z.string(), outside: z.string().nullable() });
 
-export interface User {
+interface User {
   uid: number;
   gid: number;
 }

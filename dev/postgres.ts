@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import postgres from 'postgres';
+import { Client } from 'pg';
 import { Fault } from './fault.ts';
 import type { PartPlan } from './part.ts';
 import { type PostgresHome, preparePostgresHome } from './postgres-home.ts';
@@ -44,7 +44,7 @@ export async function planPostgres(options: {
       // Recovery after a crash may take its time.
       startSeconds: 120,
       prepare: () => clearWay(home.data),
-      ready: (signal) => makeDatabase(url('postgres'), signal),
+      ready: (signal) => until(() => makeDatabase(url('postgres')), signal),
       diagnose: (log) =>
         /could not (create|map) shared memory|No space left on device/i.test(log)
           ? 'PostgreSQL found too little shared memory or disk space; its log says which. Make room, or set DATABASE_URL.'
@@ -116,14 +116,16 @@ function runsOn(pid: number, data: string): boolean {
   }
 }
 
-async function makeDatabase(url: string, signal: AbortSignal): Promise<void> {
-  await until(async () => {
-    const sql = postgres(url, { max: 1, connect_timeout: 2, onnotice: () => {} });
-    try {
-      const found = await sql`select from pg_database where datname = ${DATABASE}`;
-      if (found.length === 0) await sql`create database ${sql(DATABASE)}`;
-    } finally {
-      await sql.end({ timeout: 1 });
-    }
-  }, signal);
+/** Makes the database if it is not there. Fails while the server does not take connections. */
+async function makeDatabase(url: string): Promise<void> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 2000 });
+  // A connection that is lost also fails the query that waits for it.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    const found = await client.query('select from pg_database where datname = $1', [DATABASE]);
+    if (found.rowCount === 0) await client.query(`create database ${DATABASE}`);
+  } finally {
+    await client.end();
+  }
 }

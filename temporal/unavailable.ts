@@ -15,12 +15,12 @@ export class TemporalUnavailable extends Error {
 const NOT_NOW = new Set([1, 4, 8, 9, 10, 14]);
 
 /** The gRPC status code behind an error of the client; undefined where there is none. */
-export function grpcCode(error: unknown): number | undefined {
+function grpcCode(error: unknown): number | undefined {
   if (isGrpcServiceError(error)) return error.code;
   return error instanceof Error && error.cause !== undefined ? grpcCode(error.cause) : undefined;
 }
 
-export function isNotNow(error: unknown): boolean {
+function isNotNow(error: unknown): boolean {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || error instanceof TemporalUnavailable)
     return true;
   return error instanceof ServiceError && NOT_NOW.has(grpcCode(error) ?? 14);

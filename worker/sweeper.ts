@@ -10,12 +10,12 @@ import { sql } from 'drizzle-orm';
 import pLimit from 'p-limit';
 import type { Logger } from '../activities/index.ts';
 import { getNumber, NUMBER_WORKFLOW, workflowId } from '../contract/messages.ts';
-import { LIVE_STATUSES } from '../contract/number.ts';
+import { isLive, LIVE_STATUSES } from '../contract/number.ts';
 import { lastFour } from '../contract/phone.ts';
 import type { Database } from '../db/client.ts';
 import { deleteExpiredIdempotencyRecords } from '../db/idempotency.ts';
 import type { NumberRow } from '../db/number-row.ts';
-import { countStarted, findNumber, startedNumbers, unstartedNumbers } from '../db/started.ts';
+import { countStarted, findNumber, findNumbers, startedNumbers, unstartedNumbers } from '../db/started.ts';
 import { type NumberWorkflows, TemporalUnavailable } from '../temporal/numbers.ts';
 import { within } from '../temporal/unavailable.ts';
 
@@ -26,7 +26,10 @@ const LOST_EVERY_ROUNDS = 3;
 /** Numbers looked at in one round. */
 const PAGE = 200;
 const ROUND_DEADLINE_MS = 45_000;
-const live = LIVE_STATUSES.map((status) => `"${status}"`).join(', ');
+/** By status, too: a rejected number's workflow may still be running for its emails. */
+const RUNNING_LIVE =
+  `WorkflowType="${NUMBER_WORKFLOW}" AND ExecutionStatus="Running" ` +
+  `AND NumberStatus IN (${LIVE_STATUSES.map((status) => `"${status}"`).join(', ')})`;
 
 export interface SweeperDeps {
   client: Client;
@@ -54,12 +57,13 @@ export async function sweep(deps: SweeperDeps, everySeconds: number, signal: Abo
 }
 
 /** One round of the sweeper; keeps its place among the numbers between rounds. */
-export function createSweeper(deps: SweeperDeps): () => Promise<number> {
+function createSweeper(deps: SweeperDeps): () => Promise<number> {
   const { client, db, workflows, logger } = deps;
   let place = '';
   let rounds = 0;
-  /** Runs that ended badly are looked for since then. */
+  /** Runs that ended badly, and runs that began, are looked for since then. */
   let closedSince = new Date(Date.now() - 24 * 3_600_000);
+  let begunSince = closedSince;
 
   async function startAgain(row: NumberRow, why: string): Promise<number> {
     const current = await findNumber(db, row.id);
@@ -80,12 +84,7 @@ export function createSweeper(deps: SweeperDeps): () => Promise<number> {
 
   /** Fewer workflows than live numbers: some were terminated, or Temporal lost them. A page of rows a round. */
   async function startLost(): Promise<number> {
-    const { count } = await within(client, 5_000, () =>
-      client.workflow.count(
-        // By status: a rejected number's workflow may still be running for its emails.
-        `WorkflowType="${NUMBER_WORKFLOW}" AND ExecutionStatus="Running" AND NumberStatus IN (${live})`,
-      ),
-    );
+    const { count } = await within(client, 5_000, () => client.workflow.count(RUNNING_LIVE));
     if (count >= (await countStarted(db))) return 0;
     const rows = await startedNumbers(db, place, PAGE);
     place = rows.length === PAGE ? (rows.at(-1)?.id ?? '') : '';
@@ -128,6 +127,36 @@ export function createSweeper(deps: SweeperDeps): () => Promise<number> {
     closedSince = next;
   }
 
+  /**
+   * A workflow that runs for a number that has ended, or for an earlier attempt: a completed run was reset, which
+   * leaves no trace in its status. Told to take the row's state, it ends, too.
+   */
+  async function endStrays(): Promise<void> {
+    const next = new Date(Date.now() - 60_000);
+    const begun = new Map<string, { id: string; attempt: number }[]>();
+    const query = `${RUNNING_LIVE} AND StartTime > "${begunSince.toISOString()}"`;
+    for await (const { workflowId: id } of client.workflow.list({ query })) {
+      const [, , numberId, attempt] = id.split(':');
+      if (!numberId) continue;
+      begun.set(numberId, [...(begun.get(numberId) ?? []), { id, attempt: Number(attempt) }]);
+    }
+    const rows = await findNumbers(db, [...begun.keys()]);
+    const strays = rows.flatMap((row) =>
+      (begun.get(row.id) ?? [])
+        .filter(({ attempt }) => !isLive(row.status) || attempt < row.attempt)
+        .map((stray) => ({ ...stray, row })),
+    );
+    await total(strays, async ({ id, attempt, row }) => {
+      const known = await within(client, 5_000, () => client.workflow.getHandle(id).query(getNumber));
+      // Ended meanwhile: the list lags a little.
+      if (!isLive(known.status)) return 0;
+      await workflows.refresh({ ...row, attempt });
+      logger.info({ numberId: row.id, attempt }, 'Workflow of an ended attempt asked to end');
+      return 0;
+    });
+    begunSince = next;
+  }
+
   async function lags(row: NumberRow): Promise<boolean> {
     const known = await within(client, 5_000, () =>
       client.workflow.getHandle(workflowId(row)).query(getNumber),
@@ -146,7 +175,10 @@ export function createSweeper(deps: SweeperDeps): () => Promise<number> {
         await deleteExpiredIdempotencyRecords(db);
         if (!(await workflows.reachable())) throw new TemporalUnavailable('Temporal does not answer');
         const accepted = await startAccepted();
-        const lost = rounds++ % LOST_EVERY_ROUNDS === 0 ? await startLost() : 0;
+        const whole = rounds++ % LOST_EVERY_ROUNDS === 0;
+        // They would count for lost ones.
+        if (whole) await endStrays();
+        const lost = whole ? await startLost() : 0;
         await followResets();
         return accepted + lost;
       };

@@ -2,8 +2,9 @@
  * The rules of a number's life as a pure function: (state, command) → state and events, or a refusal.
  * It knows no clock, no Temporal and no database.
  */
+import { changedFields } from '../contract/changes.ts';
 import type { ProblemCode } from '../contract/errors.ts';
-import type { Changes, Profile } from '../contract/fields.ts';
+import type { Changes } from '../contract/fields.ts';
 import {
   type Actor,
   type Decision,
@@ -133,19 +134,6 @@ function edit(state: NumberState, command: Command & { type: 'edit' }, at: Circu
   if (Object.keys(changes).length === 0) return { state, events: [] };
   const profile = { ...state.profile, ...command.changes };
   return step({ ...state, profile, updatedAt: at.now }, 'edited', command, null, { changes });
-}
-
-/** The fields whose value really changes, as `{ field: { from, to } }`. */
-export function changedFields(
-  profile: Profile,
-  changes: Changes,
-): Record<string, { from: unknown; to: unknown }> {
-  const current: Record<string, unknown> = { ...profile };
-  return Object.fromEntries(
-    Object.entries(changes)
-      .filter(([field, to]) => current[field] !== to)
-      .map(([field, to]) => [field, { from: current[field], to }]),
-  );
 }
 
 /** Ends the attempt: nothing is awaited any more. */

@@ -2,8 +2,8 @@
 import type { Actor, Decision, NumberState, NumberStatus } from '../contract/number.ts';
 
 const AWAITED: Record<NumberStatus, string> = {
-  PENDING_VERIFICATION: 'Waits for **support** to verify the details',
-  PENDING_FACEBOOK_APPROVAL: "Waits for **Facebook's** decision, which support records",
+  PENDING_VERIFICATION: '**support** to verify the details',
+  PENDING_FACEBOOK_APPROVAL: "**Facebook's** decision, which support records",
   APPROVED: 'Approved: can be edited and released',
   REJECTED: 'Rejected: the customer may resubmit it, as a new attempt with a workflow of its own',
   WITHDRAWN: 'Withdrawn',
@@ -20,7 +20,7 @@ export interface EmailNotes {
 /** Markdown, below 20 KB. */
 export function tellStory(mobileNumber: string, state: NumberState, emails: EmailNotes): string {
   const awaited = state.waitingSince
-    ? `${AWAITED[state.status]} since ${time(state.waitingSince)}, due ${time(state.dueAt)}.`
+    ? `Waits since ${time(state.waitingSince)} for ${AWAITED[state.status]}; due ${time(state.dueAt)}.`
     : `${AWAITED[state.status]}.`;
   const lines = [
     `## ${state.status}`,

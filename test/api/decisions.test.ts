@@ -77,6 +77,17 @@ function refused(response: LightMyRequestResponse, status: number, code: string)
   return problem;
 }
 
+/** `temporal.api.enums.v1.ResetReapplyExcludeType.SIGNAL`. */
+const RESET_EXCLUDES_SIGNALS = 1;
+
+/** The event that ended a workflow's first task. */
+async function firstTaskOf(workflow: string): Promise<Long> {
+  const { events = [] } = await stack.client.workflow.getHandle(workflow).fetchHistory();
+  const completed = events?.find((event) => event.workflowTaskCompletedEventAttributes);
+  if (!completed?.eventId) throw new Error('no task was completed');
+  return completed.eventId;
+}
+
 const typesOf = async (id: string) => (await readEvents(stack.db, id)).map((event) => event.type);
 
 describe('a number', () => {
@@ -440,6 +451,29 @@ describe('a workflow that is not there', () => {
     expect(ok(await decideFacebook(id, APPROVED))).toMatchObject({ status: 'APPROVED', revision: 3 });
     await stack.client.workflow.getHandle(workflowId({ id, mobileNumber, attempt: 1 })).terminate('test');
     expect(ok(await edit(id, { address: 'x' }))).toMatchObject({ revision: 4 });
+  });
+});
+
+describe('a workflow that was reset to its start and forgot its decisions', () => {
+  it('takes the state of its row when the next edit comes', async () => {
+    const { id, mobileNumber } = await approved();
+    const { client } = stack;
+    const workflow = workflowId({ id, mobileNumber, attempt: 1 });
+    await client.workflowService.resetWorkflowExecution({
+      namespace: stack.config.TEMPORAL_NAMESPACE,
+      workflowExecution: { workflowId: workflow },
+      reason: 'test',
+      requestId: randomUUID(),
+      workflowTaskFinishEventId: await firstTaskOf(workflow),
+      resetReapplyExcludeTypes: [RESET_EXCLUDES_SIGNALS],
+    });
+    expect(ok(await edit(id, { address: 'After the reset' }))).toMatchObject({
+      status: 'APPROVED',
+      address: 'After the reset',
+      revision: 4,
+    });
+    expect(await read(id)).toMatchObject({ address: 'After the reset', revision: 4 });
+    expect(await typesOf(id)).toEqual(['submitted', 'verification.approved', 'facebook.approved', 'edited']);
   });
 });
 

@@ -1,7 +1,7 @@
 import type { NumberState } from '../../contract/number.ts';
 import type { NewDecision } from '../../workflows/lifecycle.ts';
 
-export const SUBMITTED_AT = '2026-11-02T09:00:00.000Z';
+const SUBMITTED_AT = '2026-11-02T09:00:00.000Z';
 export const SUPPORT = { type: 'support', id: 'usr_1' } as const;
 export const CUSTOMER = { type: 'customer', id: 'key_1' } as const;
 

@@ -364,6 +364,6 @@ test('an operator reads the story in the details of the workflow', async () => {
   await handleOf(row).signal(supportVerification, decide(row));
   await poll(status(row)).toBe('PENDING_FACEBOOK_APPROVAL');
   const metadata = await handleOf(row).query<{ currentDetails: string }>('__temporal_workflow_metadata');
-  expect(metadata.currentDetails).toContain("Waits for **Facebook's** decision");
+  expect(metadata.currentDetails).toContain("for **Facebook's** decision");
   expect(metadata.currentDetails).toContain('approved by support usr_1');
 });
