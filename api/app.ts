@@ -10,11 +10,12 @@ import Fastify, {
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
 import { ConfigError } from '../contract/config.ts';
+import { rootOf } from '../db/errors.ts';
 import { guardRoutes } from './auth.ts';
 import { answerClientError } from './client-errors.ts';
 import { type ApiDeps, createContext } from './context.ts';
 import { serveDocs } from './docs.ts';
-import { rootOf, toProblem } from './failures.ts';
+import { toProblem } from './failures.ts';
 import { takeJson } from './json.ts';
 import { logRequests, requestIdOf } from './logging.ts';
 import { refuseOtherMethods } from './methods.ts';

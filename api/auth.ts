@@ -4,8 +4,8 @@ import type { Actor } from '../contract/number.ts';
 import type { Viewer } from '../contract/views.ts';
 import { findKeyHolder, type KeyHolder, type Scope, touchApiKey } from '../db/api-keys.ts';
 import type { Database } from '../db/client.ts';
+import { rootOf } from '../db/errors.ts';
 import type { Tenant } from '../db/read.ts';
-import { rootOf } from './failures.ts';
 import { ProblemError } from './problems.ts';
 
 export type Role = 'customer' | 'support' | 'operator';

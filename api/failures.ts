@@ -1,7 +1,7 @@
 /** What went wrong, as a problem: by the kinds of error that Fastify, zod, PostgreSQL and Temporal throw. */
-import { DrizzleQueryError } from 'drizzle-orm';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import type { ProblemCode } from '../contract/errors.ts';
+import { rootOf } from '../db/errors.ts';
 import { TemporalUnavailable } from '../temporal/numbers.ts';
 import { type Fault, ProblemError } from './problems.ts';
 
@@ -62,11 +62,6 @@ export function toProblem(error: unknown): ProblemError {
     return new ProblemError('malformed_request', { cause: error });
   }
   return new ProblemError('internal', { cause: error });
-}
-
-/** The error that a query failed with: the wrapper around it carries the query and its parameters. */
-export function rootOf(error: unknown): unknown {
-  return error instanceof DrizzleQueryError && error.cause ? error.cause : error;
 }
 
 function codeOf(error: unknown): string {

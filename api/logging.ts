@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 import type { Config } from '../contract/config.ts';
-import { rootOf } from './failures.ts';
+import { describeError } from '../db/errors.ts';
 import { pathOf } from './problems.ts';
 
 /** Writes to stdout unless told otherwise. */
@@ -40,21 +40,6 @@ export function logRequests(app: FastifyInstance): void {
       'Request',
     );
   });
-}
-
-/** PostgreSQL's errors name the values at fault, and a query's carry its parameters: only what is safe is told. */
-function describeError(error: unknown): unknown {
-  const root = rootOf(error);
-  if (!(root instanceof Error)) return { message: String(root) };
-  const { code, constraint } = root as { code?: unknown; constraint?: unknown };
-  return {
-    type: root.name,
-    message: root.message,
-    stack: root.stack,
-    ...(code !== undefined && { code }),
-    ...(constraint !== undefined && { constraint }),
-    ...(root.cause !== undefined && { cause: describeError(root.cause) }),
-  };
 }
 
 function describeRequest(request: { method?: string; url?: string }) {

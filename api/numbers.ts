@@ -83,7 +83,7 @@ export async function startWorkflow(api: ApiContext, row: NumberRow, log: Fastif
     const number = lastFour(row.mobileNumber);
     log.warn({ err: error, numberId: row.id, number }, 'Accepted, but its workflow is left to the sweeper');
   });
-  await Promise.race([started, sleep(START_MS)]);
+  await Promise.race([started, sleep(START_MS, undefined, { ref: false })]);
 }
 
 /** Refuses an Incoming URL that is not safe to call. */

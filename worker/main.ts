@@ -4,6 +4,7 @@ import { DefaultLogger, type LogEntry, Runtime } from '@temporalio/worker';
 import pino, { type Logger } from 'pino';
 import { type Config, ConfigError, loadConfig } from '../contract/config.ts';
 import { openDatabase } from '../db/client.ts';
+import { describeError } from '../db/errors.ts';
 import { createMailer } from '../email/transport.ts';
 import { openClient } from '../temporal/connect.ts';
 import { createNumberWorkflows } from '../temporal/numbers.ts';
@@ -25,7 +26,7 @@ try {
 }
 
 async function main(config: Config): Promise<void> {
-  const logger = pino({ name: 'worker', level: config.LOG_LEVEL });
+  const logger = pino({ name: 'worker', level: config.LOG_LEVEL, serializers: { err: describeError } });
   const sdkPort = await freePort();
   Runtime.install({
     logger: new DefaultLogger('INFO', (entry) => logEntry(logger, entry)),

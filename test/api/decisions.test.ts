@@ -81,7 +81,7 @@ function refused(response: LightMyRequestResponse, status: number, code: string)
 const RESET_EXCLUDES_SIGNALS = 1;
 
 /** The event that ended a workflow's first task. */
-async function firstTaskOf(workflow: string): Promise<Long> {
+async function firstTaskOf(workflow: string) {
   const { events = [] } = await stack.client.workflow.getHandle(workflow).fetchHistory();
   const completed = events?.find((event) => event.workflowTaskCompletedEventAttributes);
   if (!completed?.eventId) throw new Error('no task was completed');
