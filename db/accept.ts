@@ -44,7 +44,14 @@ export async function acceptSubmission(
   const insert = () =>
     tx
       .insert(numbers)
-      .values({ id: newId('num'), accountId, mobileNumber, submittedBy: by, ...columnsOf(state) })
+      .values({
+        id: newId('num'),
+        accountId,
+        mobileNumber,
+        submittedBy: by,
+        createdAt: new Date(state.submittedAt),
+        ...columnsOf(state),
+      })
       .onConflictDoNothing({
         target: numbers.mobileNumber,
         where: sql`status in ('PENDING_VERIFICATION', 'PENDING_FACEBOOK_APPROVAL', 'APPROVED')`,
