@@ -4,5 +4,7 @@ export interface Contender {
   live(n: number): Promise<{ id: string; workflowId: string }>;
   /** Those of the ids that the list does not show as approved and edited. */
   unfinished(ids: string[]): Promise<string[]>;
+  /** Requests so far that were answered as unavailable and made again. */
+  repeated(): number;
   close(): Promise<void>;
 }

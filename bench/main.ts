@@ -59,7 +59,7 @@ async function bench(options: Options, signal: AbortSignal) {
     from += numbers;
     const result = await runRound(contender, plan, { parts, client: new Client({ connection }), signal });
     say(
-      `${name}: ${result.lifecyclesPerSecond}/s ${JSON.stringify(result.events)} ${JSON.stringify(result.cpuMs)}`,
+      `${name}: ${result.lifecyclesPerSecond}/s ${JSON.stringify({ ...result, lifecyclesPerSecond: undefined })}`,
     );
     return result;
   };
@@ -97,6 +97,7 @@ function summary(rounds: Round[]): Round {
       median: of((one) => one.events.median),
       most: Math.max(...rounds.map((one) => one.events.most)),
     },
+    repeated: of((one) => one.repeated),
     cpuMs: Object.fromEntries(
       Object.keys(rounds[0]?.cpuMs ?? {}).map((name) => [name, of((one) => one.cpuMs[name] ?? Number.NaN)]),
     ),

@@ -13,6 +13,7 @@ export function productContender(credentials: Credentials, clients: number): Con
   const pool = new Pool(credentials.apiUrl, { connections: clients, headersTimeout: REQUEST_DEADLINE_MS });
   const customer = credentials.customer.apiKey;
   const support = credentials.support.apiKey;
+  let repeated = 0;
 
   async function call<T>(
     key: string,
@@ -32,7 +33,7 @@ export function productContender(credentials: Credentials, clients: number): Con
       if (answer.statusCode !== 503 || tries === TRIES) {
         throw new Error(`${method} ${path} answered ${answer.statusCode}: ${problem}`);
       }
-      console.error(`${method} ${path} answered 503; trying again`);
+      repeated += 1;
     }
   }
 
@@ -69,6 +70,7 @@ export function productContender(credentials: Credentials, clients: number): Con
       } while (cursor !== null);
       return [...left];
     },
+    repeated: () => repeated,
     close: () => pool.close(),
   };
 }

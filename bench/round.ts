@@ -24,6 +24,8 @@ export interface Round {
   lifecyclesPerSecond: number;
   /** Events in the history of one life: the middle and the longest. */
   events: { median: number; most: number };
+  /** Requests answered as unavailable and made again. */
+  repeated: number;
   /** Milliseconds per lifecycle, by process. */
   cpuMs: Record<string, number>;
 }
@@ -36,6 +38,7 @@ export async function runRound(
 ): Promise<Round> {
   const { numbers, clients, from } = plan;
   const mailsBefore = await parts.mails();
+  const repeatedBefore = contender.repeated();
   const cpuBefore = cpuOf(plan.pids);
   const startedAt = performance.now();
 
@@ -62,6 +65,7 @@ export async function runRound(
   return {
     lifecyclesPerSecond: round(numbers / seconds),
     events: { median: median(lengths), most: Math.max(...lengths) },
+    repeated: contender.repeated() - repeatedBefore,
     cpuMs: Object.fromEntries(
       Object.entries(cpuAfter).map(([name, after]) => [
         name,

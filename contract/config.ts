@@ -37,7 +37,7 @@ export const configSchema = z.object({
   METRICS_PORT: port.default(9464),
   /** Where clients reach the API: used in `type` and `Location`. */
   PUBLIC_URL: z.url().optional(),
-  /** Number of trusted proxies, or their addresses, in front of the API; "false" for none. */
+  /** Addresses (comma-separated, CIDR) of the proxies whose X-Forwarded-For is believed; "false" for none. */
   TRUST_PROXY: z.string().default('false'),
 
   /** Mail. */
@@ -61,7 +61,7 @@ export const configSchema = z.object({
   WORKFLOW_BUNDLE: z.string().optional(),
   /** Worker: seconds a shutdown waits for running activities. */
   SHUTDOWN_GRACE_SECONDS: z.coerce.number().min(0).max(600).default(30),
-  /** Allow http Incoming URLs and names of this machine; refused in production. */
+  /** Take http Incoming URLs, for development; ignored in production. Default: where NODE_ENV is development. */
   ALLOW_HTTP_URLS: flag.optional(),
 });
 

@@ -183,12 +183,12 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
-/** The end of what was logged since `from`, at most 8 KiB. */
+/** The end of what was logged since `from`, at most 64 KiB. */
 function readLog(file: string, from: number): string {
   const log = openSync(file, 'r');
   try {
     const { size } = fstatSync(log);
-    const start = Math.max(Math.min(from, size), size - 8192);
+    const start = Math.max(Math.min(from, size), size - 65_536);
     const buffer = Buffer.alloc(size - start);
     readSync(log, buffer, 0, buffer.length, start);
     return buffer.toString('utf8');
@@ -199,7 +199,7 @@ function readLog(file: string, from: number): string {
 
 /** What a process said last: the head of an error with its stack, else the last line; of a JSON line, its message. */
 function lastLine(log: string): string {
-  const lines = log.split('\n').slice(-50);
+  const lines = log.split('\n');
   const line = (
     lines.findLast((text) => /^(\w*Error|Fault|panic|FATAL)\b.*: /.test(text)) ??
     lines.findLast((text) => /\w/.test(text) && !/^\s+at |^Node\.js v/.test(text)) ??

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { createSocket, type Socket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { Fault } from './fault.ts';
 
@@ -16,7 +17,29 @@ const DEFAULTS = {
 export type PortName = keyof typeof DEFAULTS;
 export type Ports = Record<PortName | 'WORKER_METRICS_PORT', number>;
 
-function isFree(port: number): Promise<boolean> {
+/** UDP sockets by port: this process's claims on the TCP ports of the same number. */
+const claims = new Map<number, Socket>();
+
+/**
+ * Takes a port for a part that will listen later, and for its restarts: other stacks see the claim, which
+ * ends with this process. False when the port is in use or claimed.
+ */
+async function claim(port: number): Promise<boolean> {
+  if (!(await listens(port))) return false;
+  if (claims.has(port)) return true;
+  const socket = createSocket('udp4');
+  const bound = await new Promise<boolean>((resolve) => {
+    socket.once('error', () => resolve(false));
+    socket.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true));
+  });
+  if (!bound) return false;
+  socket.unref();
+  claims.set(port, socket);
+  return true;
+}
+
+/** Whether a server can listen on the port now. */
+function listens(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));
@@ -31,7 +54,7 @@ function isFree(port: number): Promise<boolean> {
 async function freePort(taken: Set<number>): Promise<number> {
   for (let tries = 0; tries < 200; tries++) {
     const port = randomInt(20_000, 32_000);
-    if (!taken.has(port) && (await isFree(port))) return port;
+    if (!taken.has(port) && (await claim(port))) return port;
   }
   throw new Fault('No free port was found between 20000 and 32000.');
 }
@@ -57,14 +80,14 @@ export async function choosePorts(
         );
       }
       if (port === 0) return freePort(taken);
-      if (taken.has(port) || !(await isFree(port))) {
+      if (taken.has(port) || !(await claim(port))) {
         throw new Fault(
           `${name}=${port}: this port is taken. Set ${name} to another one, or to 0 for any free one.`,
         );
       }
       return port;
     }
-    if (!taken.has(preferred) && (await isFree(preferred))) return preferred;
+    if (!taken.has(preferred) && (await claim(preferred))) return preferred;
     const port = await freePort(taken);
     say(`Port ${preferred} (${name}) is taken; using ${port} instead.`);
     return port;

@@ -51,6 +51,8 @@ export async function skeletonContender(settings: SkeletonSettings): Promise<Con
       const finished = new Set(rows.map((row) => row['id']));
       return ids.filter((id) => !finished.has(id));
     },
+    // The client repeats by itself.
+    repeated: () => 0,
     async close() {
       await connection.close();
       await sql.end();

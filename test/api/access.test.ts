@@ -98,20 +98,19 @@ describe.each(Object.entries(RULES))('%s', (name, rule) => {
     expect(statusCode).not.toBe(401);
   });
 
-  it.runIf(name.includes('{id}') && rule !== 'public' && rule.includes('customer'))(
-    "answers another account's id as one that does not exist",
-    async () => {
-      const foreign = await send(keys.other, operation());
-      const unknown = await send(keys.other, operation(), newId('num'));
-      expect(foreign.statusCode).toBe(404);
-      const bare = (response: typeof foreign) => {
-        const { instance, requestId, ...rest } = problemOf(response);
-        return rest;
-      };
-      expect(bare(foreign)).toEqual(bare(unknown));
-      expect(Object.keys(foreign.headers).sort()).toEqual(Object.keys(unknown.headers).sort());
-    },
-  );
+  if (!name.includes('{id}') || rule === 'public' || !rule.includes('customer')) return;
+
+  it("answers another account's id as one that does not exist", async () => {
+    const foreign = await send(keys.other, operation());
+    const unknown = await send(keys.other, operation(), newId('num'));
+    expect(foreign.statusCode).toBe(404);
+    const bare = (response: typeof foreign) => {
+      const { instance, requestId, ...rest } = problemOf(response);
+      return rest;
+    };
+    expect(bare(foreign)).toEqual(bare(unknown));
+    expect(Object.keys(foreign.headers).sort()).toEqual(Object.keys(unknown.headers).sort());
+  });
 });
 
 describe('lists', () => {

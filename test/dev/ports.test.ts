@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
@@ -45,6 +46,14 @@ test('a taken port that is asked for is an error that names the variable', async
   await expect(choose({ ...ANY, SMTP_PORT: String(port) })).rejects.toThrow(
     `SMTP_PORT=${port}: this port is taken`,
   );
+});
+
+test('a port that another process has claimed is taken, also while nothing listens there', async () => {
+  const claim = createSocket('udp4').bind({ port: 0, address: '127.0.0.1', exclusive: true });
+  await once(claim, 'listening');
+  onTestFinished(() => void claim.close());
+  const { port } = claim.address();
+  await expect(choose({ ...ANY, PORT: String(port) })).rejects.toThrow(`PORT=${port}: this port is taken`);
 });
 
 test('one port asked for twice is an error', async () => {

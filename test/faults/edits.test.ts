@@ -1,4 +1,5 @@
 /** Many edits at once through two API processes, over continue-as-new, an outage and a release. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { workflowId } from '../../contract/messages.ts';
 import type { NumberView } from '../../contract/views.ts';
@@ -63,10 +64,10 @@ async function sendEdits(
       options.before?.(index);
       const headers = { 'idempotency-key': `${id}-${index}` };
       const body = { website: websiteOf(index) };
-      answers.set(
-        index,
-        await options.send(apiOf(index), customer.key, `PATCH /v1/numbers/${id}`, body, headers),
-      );
+      const answer = await options.send(apiOf(index), customer.key, `PATCH /v1/numbers/${id}`, body, headers);
+      answers.set(index, answer);
+      // Or an outage would refuse all the rest at once.
+      if (answer.status === 503) await sleep(1_000);
     }
   };
   await Promise.all(Array.from({ length: options.atOnce }, work));
@@ -76,12 +77,12 @@ async function sendEdits(
 /** Each answered edit is in the timeline, at the revision it was told, with its value, once. */
 async function expectAnsweredEdits(id: string, answers: Map<number, HttpAnswer>): Promise<void> {
   const edits = (await readEvents(stack.db, id)).filter((event) => event.type === 'edited');
-  const valueOf = (event: (typeof edits)[number] | undefined) =>
+  const websiteOf = (event: (typeof edits)[number] | undefined) =>
     (event?.data['changes'] as { website: { to: string } } | undefined)?.website.to;
   const answered = [...answers].filter(([, answer]) => answer.status === 200);
   for (const [index, { body }] of answered) {
     expect(body.website).toBe(websiteOf(index));
-    const [event, ...more] = edits.filter((one) => valueOf(one) === websiteOf(index));
+    const [event, ...more] = edits.filter((one) => websiteOf(one) === websiteOf(index));
     expect(more).toEqual([]);
     expect(event?.revision).toBe(body.revision);
   }
@@ -89,7 +90,7 @@ async function expectAnsweredEdits(id: string, answers: Map<number, HttpAnswer>)
   // Each change says what it found: the one before it.
   for (const [position, event] of edits.entries()) {
     const { from } = (event.data['changes'] as { website: { from: string | null } }).website;
-    expect(from).toBe(valueOf(edits[position - 1]) ?? null);
+    expect(from).toBe(websiteOf(edits[position - 1]) ?? null);
   }
 }
 
@@ -117,12 +118,8 @@ test('300 edits, 30 at a time, with PostgreSQL stopped midway: none that was ans
   // Submitted, verified, approved, and each edit once.
   expect(events).toHaveLength(303);
   const row = await readNumber(stack.db, id);
-  const last = events.at(-1);
-  expect(row).toMatchObject({
-    revision: 303,
-    website: (last?.data['changes'] as { website: { to: string } }).website.to,
-  });
-  expect(last?.revision).toBe(303);
+  expect(row.revision).toBe(303);
+  expect(events.at(-1)).toMatchObject({ revision: 303, data: { changes: { website: { to: row.website } } } });
   const runs = await countRuns(row);
   expect(runs).toBeGreaterThanOrEqual(4);
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { readEmails } from '../support/accepted.ts';
 import { callOk, submission } from '../support/http.ts';
 import { type ProductProcess, startApi, startWorker } from '../support/processes.ts';
-import { startSmtp, type TakenMail } from '../support/smtp.ts';
+import { startSmtp } from '../support/smtp.ts';
 import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
 import { expectWhole, messageIdsOf } from './checks.ts';
 
@@ -59,43 +59,48 @@ test('down from before the first submission, through twelve attempts: all emails
   await worker.stop();
 });
 
-test.each<['refuses' | 'never answers']>([['refuses'], ['never answers']])(
+// In this order: the digest is written once a day, and a refused one is not tried again.
+test.each<['never answers' | 'refuses']>([['never answers'], ['refuses']])(
   'a support mailbox that %s delays nobody',
   async (fault) => {
-    const tried = Promise.withResolvers<void>();
-    const isSupport = (address: string) => address === 'support@numbers.example';
+    let tried = false;
     const smtp = await startSmtp({
-      async beforeAnswer(mail: TakenMail) {
+      async beforeAnswer(mail) {
         if (!mail.to.some(isSupport)) return;
-        tried.resolve();
+        tried = true;
         await new Promise(() => {});
       },
     });
     if (fault === 'refuses') {
       smtp.faults.rcpt = (address) => {
         if (!isSupport(address)) return undefined;
-        tried.resolve();
+        tried = true;
         return 550;
       };
     }
     const worker = await startWorker({ ...stack.env, SMTP_URL: smtp.url });
-    // Due within a day, so that there is something to tell support of.
-    const waiting = await submit();
-    await stack.client.schedule.getHandle('review-digest').trigger();
-    await expect
-      .poll(() => Promise.race([tried.promise.then(() => 'tried'), 'not yet']), { timeout: 30_000 })
-      .toBe('tried');
+    try {
+      // Due within a day, so that there is something to tell support of.
+      const waiting = await submit();
+      await stack.client.schedule.getHandle('review-digest').trigger();
+      await expect.poll(() => tried, { timeout: 60_000 }).toBe(true);
 
-    const ids = await Promise.all(
-      Array.from({ length: 5 }, async () => {
-        const { id } = await submit();
-        await decide(id, 'verification', { outcome: 'approved' });
-        await decide(id, 'facebook-decision', { outcome: 'approved' });
-        return id;
-      }),
-    );
-    await expectWhole({ ...stack, smtp }, [...ids, waiting.id]);
-    await worker.stop();
-    await smtp.stop();
+      const ids = await Promise.all(
+        Array.from({ length: 5 }, async () => {
+          const { id } = await submit();
+          await decide(id, 'verification', { outcome: 'approved' });
+          await decide(id, 'facebook-decision', { outcome: 'approved' });
+          return id;
+        }),
+      );
+      await expectWhole({ ...stack, smtp }, [...ids, waiting.id]);
+    } finally {
+      await worker.stop();
+      await smtp.stop();
+    }
   },
 );
+
+function isSupport(address: string): boolean {
+  return address === 'support@numbers.example';
+}
