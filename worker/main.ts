@@ -1,6 +1,6 @@
 /** Runs the workflows and activities of numbers, and the sweeper. SIGTERM or SIGINT stops it in order. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DefaultLogger, type LogEntry, Runtime } from '@temporalio/worker';
+import { DefaultLogger, type LogEntry, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import pino, { type Logger } from 'pino';
 import { type Config, ConfigError, loadConfig } from '../contract/config.ts';
 import { openDatabase } from '../db/client.ts';
@@ -30,7 +30,11 @@ async function main(config: Config): Promise<void> {
   const sdkPort = await freePort();
   Runtime.install({
     logger: new DefaultLogger('INFO', (entry) => logEntry(logger, entry)),
-    telemetryOptions: { metrics: { prometheus: { bindAddress: `127.0.0.1:${sdkPort}` } } },
+    telemetryOptions: {
+      metrics: { prometheus: { bindAddress: `127.0.0.1:${sdkPort}` } },
+      // The native core would print lines of its own, which are no JSON.
+      logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
+    },
   });
 
   const db = openDatabase(config, { name: 'worker' });

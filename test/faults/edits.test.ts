@@ -77,12 +77,12 @@ async function sendEdits(
 /** Each answered edit is in the timeline, at the revision it was told, with its value, once. */
 async function expectAnsweredEdits(id: string, answers: Map<number, HttpAnswer>): Promise<void> {
   const edits = (await readEvents(stack.db, id)).filter((event) => event.type === 'edited');
-  const websiteOf = (event: (typeof edits)[number] | undefined) =>
+  const savedWebsite = (event: (typeof edits)[number] | undefined) =>
     (event?.data['changes'] as { website: { to: string } } | undefined)?.website.to;
   const answered = [...answers].filter(([, answer]) => answer.status === 200);
   for (const [index, { body }] of answered) {
     expect(body.website).toBe(websiteOf(index));
-    const [event, ...more] = edits.filter((one) => websiteOf(one) === websiteOf(index));
+    const [event, ...more] = edits.filter((one) => savedWebsite(one) === websiteOf(index));
     expect(more).toEqual([]);
     expect(event?.revision).toBe(body.revision);
   }
@@ -90,7 +90,7 @@ async function expectAnsweredEdits(id: string, answers: Map<number, HttpAnswer>)
   // Each change says what it found: the one before it.
   for (const [position, event] of edits.entries()) {
     const { from } = (event.data['changes'] as { website: { from: string | null } }).website;
-    expect(from).toBe(websiteOf(edits[position - 1]) ?? null);
+    expect(from).toBe(savedWebsite(edits[position - 1]) ?? null);
   }
 }
 

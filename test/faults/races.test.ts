@@ -8,9 +8,8 @@ import { type ProductProcess, startApi, startWorker } from '../support/processes
 import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
 import { expectWhole } from './checks.ts';
 
-/** Rounds of each race, and how many run at a time. */
+/** Rounds of each race. */
 const ROUNDS = 50;
-const AT_ONCE = 10;
 
 let stack: TestStack;
 let apis: [ProductProcess, ProductProcess];
@@ -56,21 +55,21 @@ interface Round {
 async function race(
   one: Request,
   other: Request,
-  options: { worker: boolean } = { worker: true },
+  { atOnce, worker }: { atOnce: number; worker: boolean } = { atOnce: 10, worker: true },
 ): Promise<Round[]> {
   const rounds: Round[] = [];
-  for (let begun = 0; begun < ROUNDS; begun += AT_ONCE) {
+  for (let begun = 0; begun < ROUNDS; begun += atOnce) {
     const numbers = await Promise.all(
-      Array.from({ length: AT_ONCE }, () => callOk(apis[0], customer.key, 'POST /v1/numbers', submission())),
+      Array.from({ length: atOnce }, () => callOk(apis[0], customer.key, 'POST /v1/numbers', submission())),
     );
-    if (!options.worker) await stack.stopWorker();
+    if (!worker) await stack.stopWorker();
     const answers = Promise.all(
       numbers.map(({ id }, index) => {
         const [first, second] = index % 2 === 0 ? apis : [apis[1], apis[0]];
         return Promise.all([one(id, first), other(id, second)]);
       }),
     );
-    if (!options.worker) {
+    if (!worker) {
       await Promise.all(numbers.map(untilBothSent));
       await stack.startWorker();
     }
@@ -218,7 +217,7 @@ test('approve against withdrawal of the same stage: one 200, one 409', { timeout
   const rounds = await race(
     verification(() => sam, approve),
     withdrawal,
-    { worker: false },
+    { atOnce: ROUNDS, worker: false },
   );
   for (const round of rounds) await expectOneWinner(round);
 });
