@@ -88,7 +88,7 @@ async function tour(stack: Credentials): Promise<void> {
   step('Where to look further.');
   const id = workflowId({ ...number, attempt: number.attempt });
   if (stack.temporalUiUrl) {
-    const page = `${stack.temporalUiUrl}/namespaces/default/workflows/${encodeURIComponent(id)}`;
+    const page = `${stack.temporalUiUrl}/namespaces/${process.env['TEMPORAL_NAMESPACE'] || 'default'}/workflows/${encodeURIComponent(id)}`;
     console.log(indent(`In the Temporal UI (tab "User Metadata" tells its story in words):\n${page}`));
   }
   console.log(indent(`API reference: ${stack.apiUrl}/docs`));

@@ -104,6 +104,6 @@ test('the same processes ran all along, and go on', async () => {
   expect(await callOk(api, support.key, `POST /v1/numbers/${id}/facebook-decision`, approve)).toMatchObject({
     status: 'APPROVED',
   });
-  expect(await api.stop()).toBe(0);
-  expect(await worker.stop()).toBe(0);
+  expect(await api.stop(), api.log()).toBe(0);
+  expect(await worker.stop(), worker.log()).toBe(0);
 });

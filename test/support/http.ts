@@ -61,7 +61,7 @@ export async function callOk(...request: Parameters<typeof call>): Promise<Numbe
 
 /**
  * As a client does that wants to know: repeats with one Idempotency-Key while the API is unavailable, or still
- * at the first try, for at most `HANGING_MS` times two.
+ * at the first try, for at most 90 s.
  */
 export async function insist(
   api: { url: string },
@@ -70,7 +70,7 @@ export async function insist(
   body?: unknown,
   headers: Record<string, string> = { 'idempotency-key': newId('op') },
 ): Promise<HttpAnswer> {
-  const deadline = Date.now() + 2 * HANGING_MS;
+  const deadline = Date.now() + 90_000;
   for (;;) {
     const answer = await call(api, key, request, body, headers);
     const again = answer.status === 503 || answer.body?.code === 'idempotency_in_flight';
