@@ -17,7 +17,7 @@ import { ensureSearchAttributes } from '../../temporal/search-attributes.ts';
 import { startSmtp } from '../support/smtp.ts';
 import type { Parts } from './checks.ts';
 
-export interface Server {
+interface Server {
   /** Ends its process; what it stored stays. */
   stop(): Promise<void>;
   /** Starts it again on the same port and data. */
