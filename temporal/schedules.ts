@@ -2,8 +2,8 @@ import { type Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@tem
 import type { Config } from '../contract/config.ts';
 import { TASK_QUEUE } from '../contract/messages.ts';
 
-export const DIGEST_SCHEDULE = 'review-digest';
-export const LEFTOVERS_SCHEDULE = 'email-leftovers';
+const DIGEST_SCHEDULE = 'review-digest';
+const LEFTOVERS_SCHEDULE = 'email-leftovers';
 
 /** Creates the Schedules, or brings their times to this configuration. An operator's pause stays. */
 export async function ensureSchedules(client: Client, config: Pick<Config, 'DIGEST_HOUR'>): Promise<void> {
