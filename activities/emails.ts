@@ -30,6 +30,9 @@ export interface LeftoverResult {
   deferred: number;
 }
 
+/** Emails of a lane read at once. */
+const PAGE = 20;
+
 /** Type of the failure after which the rest of a lane is to be tried again. */
 const EMAIL_DEFERRED = 'email_deferred';
 
@@ -69,8 +72,7 @@ export function createEmailActivities(
     return withLaneLock(lockDb, lane, waitMs, async (stillHeld) => {
       const result: LaneResult = { sent: 0, refused: [] };
       for (;;) {
-        const rows = await unsentEmails(db, lane, 20);
-        if (rows.length === 0) return result;
+        const rows = await unsentEmails(db, lane, PAGE);
         for (const row of rows) {
           if (result.sent + result.refused.length > 0) {
             if (performance.now() > stopAt) throw deferred('There is more to send.');
@@ -80,6 +82,8 @@ export function createEmailActivities(
           if (refusal === null) result.sent += 1;
           else result.refused.push({ kind: row.kind, detail: refusal });
         }
+        // What was written meanwhile, its own workflow sends in another run.
+        if (rows.length < PAGE) return result;
       }
     });
   }

@@ -41,6 +41,7 @@ declare module 'fastify' {
 
 const BODY_LIMIT = 64 * 1024;
 const HANDLER_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 20_000;
 
 const ROUTES = [
   numberRoutes,
@@ -75,6 +76,8 @@ export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): 
     genReqId: requestIdOf,
     bodyLimit: BODY_LIMIT,
     handlerTimeout: HANDLER_TIMEOUT_MS,
+    // Ends an upload that drips: the timeout above only answers it.
+    requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: trustProxy(deps.config.TRUST_PROXY),
     // While it stops it answers what still comes in on open connections.
     return503OnClosing: false,

@@ -6,6 +6,7 @@ import type { AcceptanceSettings } from '../db/accept.ts';
 import type { Database } from '../db/client.ts';
 import { mailDomain } from '../db/email-rows.ts';
 import type { NumberWorkflows } from '../temporal/numbers.ts';
+import { createWatch, type Watch } from './watch.ts';
 
 export interface ApiDeps {
   db: Database;
@@ -18,6 +19,7 @@ export interface ApiContext extends ApiDeps {
   publicUrl: string;
   fields: ReturnType<typeof numberFields>;
   acceptance: AcceptanceSettings;
+  watch: Watch;
 }
 
 /** A file under routes/. */
@@ -34,5 +36,6 @@ export function createContext(deps: ApiDeps): ApiContext {
       verificationDueMs: config.VERIFICATION_DUE_HOURS * 3_600_000,
       mailDomain: mailDomain(config.MAIL_FROM),
     },
+    watch: createWatch(deps.db),
   };
 }

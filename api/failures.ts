@@ -37,7 +37,7 @@ const PASSING = /^(08|40|53|57)...$|^55P03$|^25P03$/;
 
 /** node-postgres has no code for a connection that it lost, did not get in time, or may not use any more. */
 const LOST =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/i;
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout|Cannot use a pool after calling end)/i;
 
 /** More would only tell a machine how wrong it is. */
 const MAX_FAULTS = 50;

@@ -1,7 +1,6 @@
 /** `Idempotency-Key`: a repeat of a write waits for the first and gets its answer. */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sql } from 'drizzle-orm';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { newId } from '../contract/ids.ts';
@@ -70,8 +69,6 @@ export async function inTransaction<T>(
   write: (tx: Transaction, operationId: string) => Promise<{ answer: Answer; result: T }>,
 ): Promise<{ answer: Answer; result: T | null }> {
   return db.transaction(async (tx) => {
-    // Whoever waits for a row or a key longer than this had better come again.
-    await tx.execute(sql`set local lock_timeout = '10s'`);
     if (!keyed) return write(tx, newId('op'));
     const known = await recordRequest(tx, keyed).catch((error) => {
       throw isLockTimeout(error) ? new ProblemError('idempotency_in_flight', { cause: error }) : error;

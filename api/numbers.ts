@@ -20,8 +20,6 @@ export const numberParams = z.object({ id: z.string() });
 const START_MS = 1_000;
 /** How long an answer waits for the workflow to decide. */
 const WAIT_MS = 8_000;
-const FIRST_POLL_MS = 10;
-const SLOWEST_POLL_MS = 150;
 
 /** The number, if the caller may know of it. */
 export async function findFor(api: ApiContext, caller: Caller, id: string): Promise<NumberOfAccount> {
@@ -44,22 +42,25 @@ export function numberAnswer(
 }
 
 /**
- * Reads the number until `judge` says that what was asked is done, and returns it then. `judge` throws the
- * problem where it was refused. Past the deadline: `unavailable`; what was asked may take effect later.
+ * Waits until `judge` says that what was asked of the workflow is done, and returns the number then. `seen` is
+ * the number as it was before. `judge` throws the problem where it was refused. Past the deadline:
+ * `unavailable`; what was asked may take effect later.
  */
 export async function untilDone(
+  api: ApiContext,
+  seen: NumberOfAccount,
   read: () => Promise<NumberOfAccount>,
   judge: (row: NumberRow) => 'done' | 'open',
 ): Promise<NumberOfAccount> {
   const deadline = Date.now() + WAIT_MS;
-  for (let pause = FIRST_POLL_MS; ; pause = Math.min(pause * 1.5, SLOWEST_POLL_MS)) {
-    const found = await read();
+  for (let found = seen; ; ) {
+    await api.watch.change(found.row.id, found.row.revision, deadline);
+    found = await read();
     if (judge(found.row) === 'done') return found;
-    if (Date.now() + pause > deadline) {
+    if (Date.now() >= deadline) {
       const detail = 'The workflow did not decide in time; what was asked may take effect later.';
       throw new ProblemError('unavailable', { detail });
     }
-    await sleep(pause);
   }
 }
 

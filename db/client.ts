@@ -3,13 +3,22 @@ import pg from 'pg';
 import type { Config } from '../contract/config.ts';
 import * as schema from './schema.ts';
 
+/** Milliseconds. */
+const TIMEOUTS = {
+  statement_timeout: 15_000,
+  // For a server that is gone without a word: its own timeout does not reach us then.
+  query_timeout: 20_000,
+  // Whoever waits for a row or a key longer than this had better come again.
+  lock_timeout: 10_000,
+};
+
 /**
  * Opens a pool. Nothing connects before the first query. A statement is ended by the server after 15 s,
- * so that no query outlives the request or activity that waits for it.
+ * so that no query outlives the request or activity that waits for it; `unbounded` is for migrations.
  */
 export function openDatabase(
   config: Pick<Config, 'DATABASE_URL' | 'DATABASE_POOL'>,
-  options: { name: string; max?: number },
+  options: { name: string; max?: number; unbounded?: boolean },
 ) {
   const pool = new pg.Pool({
     connectionString: config.DATABASE_URL,
@@ -18,9 +27,10 @@ export function openDatabase(
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 60_000,
     application_name: options.name,
-    statement_timeout: 15_000,
+    ...(options.unbounded ? {} : TIMEOUTS),
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
   });
   // A connection that breaks while idle is replaced; one in use fails its query.
   pool.on('error', () => {});
@@ -28,6 +38,18 @@ export function openDatabase(
   const db = drizzle(pool, { schema });
   let closed: Promise<void> | undefined;
   return Object.assign(db, {
+    /** Drizzle's own keeps a pool's connection for good when `begin` fails; a failed one is better replaced. */
+    transaction: (async (work, config) => {
+      const client = await pool.connect();
+      try {
+        const result = await drizzle(client, { schema }).transaction(work, config);
+        client.release();
+        return result;
+      } catch (error) {
+        client.release(true);
+        throw error;
+      }
+    }) as typeof db.transaction,
     close: () => {
       closed ??= pool.end();
       return closed;

@@ -1,7 +1,7 @@
 /** Sending what was written: the unsent rows of a lane, the ledger of tries, and settling. */
 import { and, asc, eq, lte, max, min, type SQL, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
-import type { Database } from './client.ts';
+import type { Database, Transaction } from './client.ts';
 import type { EmailRow } from './email-rows.ts';
 import {
   emailAttempts,
@@ -115,21 +115,17 @@ export async function settleEmail(
   attempt: EmailAttempt,
   result: { outcome: 'sent' | 'refused'; detail: string; rejected: string[] },
 ): Promise<void> {
+  const { numberId } = email;
+  const tell = result.outcome === 'refused' || result.rejected.length > 0;
+  if (!tell || numberId === null) {
+    await settle(db, email, attempt, result);
+    return;
+  }
   await db.transaction(async (tx) => {
-    await tx
-      .update(emailAttempts)
-      .set({ outcome: result.outcome, detail: result.detail, finishedAt: sql`now()` })
-      .where(eq(emailAttempts.seq, attempt.seq));
-    const settled = await tx
-      .update(emails)
-      .set({ state: result.outcome, settledAt: sql`now()` })
-      .where(and(eq(emails.id, email.id), eq(emails.state, 'unsent')))
-      .returning({ id: emails.id });
-    const tell = result.outcome === 'refused' || result.rejected.length > 0;
-    if (!tell || settled.length === 0 || email.numberId === null) return;
+    if (!(await settle(tx, email, attempt, result))) return;
     await tx.insert(numberEvents).values({
       id: newId('evt'),
-      numberId: email.numberId,
+      numberId,
       attempt: email.attempt ?? 1,
       revision: null,
       type: 'email.refused',
@@ -139,4 +135,29 @@ export async function settleEmail(
       operationId: email.id,
     });
   });
+}
+
+/** Closes the try and settles its email, in one statement. Returns whether the email was unsent. */
+async function settle(
+  db: Database | Transaction,
+  email: EmailRow,
+  attempt: EmailAttempt,
+  { outcome, detail }: { outcome: 'sent' | 'refused'; detail: string },
+): Promise<boolean> {
+  const closed = db
+    .$with('closed')
+    .as(
+      db
+        .update(emailAttempts)
+        .set({ outcome, detail, finishedAt: sql`now()` })
+        .where(eq(emailAttempts.seq, attempt.seq))
+        .returning({ seq: emailAttempts.seq }),
+    );
+  const settled = await db
+    .with(closed)
+    .update(emails)
+    .set({ state: outcome, settledAt: sql`now()` })
+    .where(and(eq(emails.id, email.id), eq(emails.state, 'unsent')))
+    .returning({ id: emails.id });
+  return settled.length > 0;
 }

@@ -55,7 +55,7 @@ export async function findRequest(
 
 /**
  * Records a request in the transaction that carries it out. Waits for one with the same key that is under
- * way, at most the transaction's `lock_timeout`.
+ * way, at most the connection's `lock_timeout`.
  */
 export async function recordRequest(tx: Transaction, request: KeyedRequest): Promise<Known> {
   return insertOrFind(tx, request, null, expired);

@@ -24,7 +24,7 @@ export async function withLaneLock<T>(
   const busy = () => new LaneBusyError(`The emails of ${lane} are being sent by another worker.`);
   let held = true;
   const { promise: gaveUp, reject } = Promise.withResolvers<never>();
-  // Also bounds the wait for a free connection, which the pool does not. A little later than `lock_timeout`.
+  // Bounds the wait for a connection and the lock together. A little later than `lock_timeout`.
   const timer = setTimeout(() => {
     held = false;
     reject(busy());

@@ -10,9 +10,8 @@ const MIGRATION_LOCK = 7_264_021;
 /** Brings the database to this release. Does nothing where it is there already. */
 export async function migrateDatabase(config: Pick<Config, 'DATABASE_URL' | 'DATABASE_POOL'>): Promise<void> {
   // One connection, so that the session's lock covers the migration.
-  const db = openDatabase(config, { name: 'migrate', max: 1 });
+  const db = openDatabase(config, { name: 'migrate', max: 1, unbounded: true });
   try {
-    await db.execute(sql`set statement_timeout = 0`);
     await db.execute(sql`select pg_advisory_lock(${MIGRATION_LOCK})`);
     await migrate(db, {
       migrationsFolder: fileURLToPath(new URL('./migrations', import.meta.url)),

@@ -40,6 +40,16 @@ export async function getNumber(db: Database, id: string, tenant: Tenant): Promi
   return found ?? null;
 }
 
+/** The revisions that these numbers are at, by id. */
+export async function revisionsOf(db: Database, ids: string[]): Promise<Map<string, number>> {
+  const rows = await db
+    .select({ id: numbers.id, revision: numbers.revision })
+    .from(numbers)
+    // One parameter, however many.
+    .where(sql`${numbers.id} = any(${sql.param(ids)}::text[])`);
+  return new Map(rows.map(({ id, revision }) => [id, revision]));
+}
+
 /** Statuses in which a number waits for a party. */
 const WAITING: Record<WaitingFor, NumberStatus> = {
   support: 'PENDING_VERIFICATION',

@@ -144,8 +144,10 @@ export class Stack {
       say(`PostgreSQL is up on 127.0.0.1:${ports.POSTGRES_PORT}.`);
     }
     try {
-      await migrateDatabase({ DATABASE_URL: databaseUrl, DATABASE_POOL: 2 });
-      return { databaseUrl, people: await seed(databaseUrl, path) };
+      const url = databaseUrl;
+      const filled = migrateDatabase({ DATABASE_URL: url, DATABASE_POOL: 2 }).then(() => seed(url, path));
+      // A database of one's own may hold us up; Ctrl-C ends the wait.
+      return { databaseUrl, people: await Promise.race([filled, aborted(signal)]) };
     } catch (error) {
       if (!ownParts(env).databaseUrl) throw error;
       const reason = [error, (error as Error).cause].findLast((part) => part instanceof Error) as Error;
@@ -213,4 +215,11 @@ async function reach(address: string): Promise<void> {
     throw new Fault(
       `TEMPORAL_ADDRESS=${address} cannot be reached (${error.message}). Start it, or unset it.`,
     );
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }

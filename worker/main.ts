@@ -17,6 +17,8 @@ import { CONCURRENT_ACTIVITIES, createNumbersWorker } from './worker.ts';
 
 /** How long a start waits for Temporal before it gives up and says so. */
 const TEMPORAL_WAIT_MS = 60_000;
+/** How long a stop waits for the connections to PostgreSQL to end. */
+const CLOSE_MS = 2_000;
 
 try {
   await main(loadConfig());
@@ -43,15 +45,19 @@ async function main(config: Config): Promise<void> {
   const { client, connection } = openClient(config, 'worker');
   const mailer = createMailer({ smtpUrl: config.SMTP_URL, from: config.MAIL_FROM });
   const stopping = new AbortController();
+  // The SDK's runtime stops the worker; what runs beside it, and a start that waits, is stopped by this.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort());
   const bundle = config.WORKFLOW_BUNDLE
     ? { codePath: config.WORKFLOW_BUNDLE }
     : { code: await bundleWorkflows() };
 
-  const { worker, close } = await untilReached(logger, async () => {
+  const started = await untilReached(logger, stopping.signal, async () => {
     await ensureSearchAttributes(connection, config.TEMPORAL_NAMESPACE);
     await ensureSchedules(client, config);
     return createNumbersWorker({ db, lockDb, mailer, config, logger }, bundle);
   });
+  if (!started) return;
+  const { worker, close } = started;
   const metrics = await serveMetrics({
     host: config.HOST,
     port: config.METRICS_PORT,
@@ -75,23 +81,31 @@ async function main(config: Config): Promise<void> {
     await close();
     await connection.close();
     mailer.close();
-    await Promise.all([db.close(), lockDb.close(), sweepDb.close()]);
+    const closed = Promise.all([db.close(), lockDb.close(), sweepDb.close()]);
+    // A round of the sweeper may still hold a connection; nothing is lost with it.
+    await Promise.race([closed, sleep(CLOSE_MS)]);
     logger.info('Stopped');
+    process.exit();
   }
 }
 
-/** Tries until Temporal answers, for a minute. What is wrong on our side is thrown at once. */
-async function untilReached<T>(logger: Logger, connect: () => Promise<T>): Promise<T> {
+/** Tries until Temporal answers, for a minute, and throws the last error then. Null: stopped meanwhile. */
+async function untilReached<T>(
+  logger: Logger,
+  stop: AbortSignal,
+  connect: () => Promise<T>,
+): Promise<T | null> {
   const deadline = Date.now() + TEMPORAL_WAIT_MS;
-  for (;;) {
+  while (!stop.aborted) {
     try {
       return await connect();
     } catch (error) {
       if (Date.now() > deadline) throw error;
-      logger.warn({ err: error }, 'Temporal does not answer yet; trying again');
-      await sleep(1000);
+      logger.warn({ err: error }, 'The worker cannot start yet; trying again');
+      await sleep(1000, undefined, { signal: stop }).catch(() => {});
     }
   }
+  return null;
 }
 
 function logEntry(logger: Logger, { level, message, meta }: LogEntry): void {

@@ -45,13 +45,17 @@ export interface SweeperDeps {
 /** Sweeps until `signal` aborts. A failed round is logged and counted, and the next one tries again. */
 export async function sweep(deps: SweeperDeps, everySeconds: number, signal: AbortSignal): Promise<void> {
   const round = createSweeper(deps);
+  const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
   while (!signal.aborted) {
-    try {
-      deps.onRound({ ok: true, started: await round() });
-    } catch (error) {
-      deps.onRound({ ok: false, started: 0 });
-      deps.logger.error({ err: error }, 'Sweep failed; it is tried again');
-    }
+    const done = round().then(
+      (started) => deps.onRound({ ok: true, started }),
+      (error) => {
+        deps.onRound({ ok: false, started: 0 });
+        deps.logger.error({ err: error }, 'Sweep failed; it is tried again');
+      },
+    );
+    // A stop does not wait for a round: whatever it leaves, the next one finds.
+    await Promise.race([done, stopped]);
     await sleep(everySeconds * 1000, undefined, { signal }).catch(() => {});
   }
 }
@@ -104,7 +108,7 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
   }
 
   /** A reset ends one run and starts another from an earlier point: that one is told to take the row's state. */
-  async function followResets(): Promise<void> {
+  async function followResets(): Promise<number> {
     const since = closedSince;
     // Visibility lags: look back a little further the next time.
     const next = new Date(Date.now() - 60_000);
@@ -125,13 +129,14 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
       return 0;
     });
     closedSince = next;
+    return 0;
   }
 
   /**
    * A workflow that runs for a number that has ended, or for an earlier attempt: a completed run was reset, which
    * leaves no trace in its status. Told to take the row's state, it ends, too.
    */
-  async function endStrays(): Promise<void> {
+  async function endStrays(): Promise<number> {
     const next = new Date(Date.now() - 60_000);
     const begun = new Map<string, { id: string; attempt: number }[]>();
     const query = `${RUNNING_LIVE} AND StartTime > "${begunSince.toISOString()}"`;
@@ -155,6 +160,7 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
       return 0;
     });
     begunSince = next;
+    return 0;
   }
 
   async function lags(row: NumberRow): Promise<boolean> {
@@ -174,13 +180,9 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
       const work = async () => {
         await deleteExpiredIdempotencyRecords(db);
         if (!(await workflows.reachable())) throw new TemporalUnavailable('Temporal does not answer');
-        const accepted = await startAccepted();
         const whole = rounds++ % LOST_EVERY_ROUNDS === 0;
-        // They would count for lost ones.
-        if (whole) await endStrays();
-        const lost = whole ? await startLost() : 0;
-        await followResets();
-        return accepted + lost;
+        // Strays before lost ones: they would count for them.
+        return inTurn([startAccepted, ...(whole ? [endStrays, startLost] : []), followResets]);
       };
       return Promise.race([work(), expired(deadline)]);
     });
@@ -190,6 +192,21 @@ function expired(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener('abort', () => reject(new TemporalUnavailable('A round took too long')));
   });
+}
+
+/** Takes every step, also after one that failed, and adds up what they give. The first failure is thrown at the end. */
+async function inTurn(steps: (() => Promise<number>)[]): Promise<number> {
+  let sum = 0;
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      sum += await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+  return sum;
 }
 
 /** Does the work for every item, a few at a time, and adds up what it gives. A failure fails the round at the end. */

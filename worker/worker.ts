@@ -46,20 +46,27 @@ export async function createNumbersWorker(
 ): Promise<NumbersWorker> {
   const { connection: options, namespace } = connectOptions(deps.config);
   const connection = await NativeConnection.connect(options);
-  const worker = await WorkerClass.create({
-    connection,
-    namespace,
-    taskQueue: TASK_QUEUE,
-    identity: identity('worker'),
-    workflowBundle: bundle,
-    activities: createActivities(deps),
-    dataConverter,
-    interceptors: { activity: [keepAlive] },
-    maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,
-    workflowTaskPollerBehavior: { type: 'autoscaling' },
-    activityTaskPollerBehavior: { type: 'autoscaling' },
-    shutdownGraceTime: `${deps.config.SHUTDOWN_GRACE_SECONDS} seconds`,
-    shutdownForceTime: `${deps.config.SHUTDOWN_GRACE_SECONDS + 5} seconds`,
+  const worker = await createWorker().catch(async (error: unknown) => {
+    await connection.close();
+    throw error;
   });
   return { worker, close: () => connection.close() };
+
+  function createWorker() {
+    return WorkerClass.create({
+      connection,
+      namespace,
+      taskQueue: TASK_QUEUE,
+      identity: identity('worker'),
+      workflowBundle: bundle,
+      activities: createActivities(deps),
+      dataConverter,
+      interceptors: { activity: [keepAlive] },
+      maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,
+      workflowTaskPollerBehavior: { type: 'autoscaling' },
+      activityTaskPollerBehavior: { type: 'autoscaling' },
+      shutdownGraceTime: `${deps.config.SHUTDOWN_GRACE_SECONDS} seconds`,
+      shutdownForceTime: `${deps.config.SHUTDOWN_GRACE_SECONDS + 5} seconds`,
+    });
+  }
 }

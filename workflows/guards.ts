@@ -147,8 +147,13 @@ export function isApprovalInput(raw: unknown): raw is NumberApprovalInput {
     isId(raw['accountId']) &&
     isId(raw['mobileNumber']) &&
     isObject(raw['settings']) &&
+    Number.isFinite(raw['settings']['facebookDueMs']) &&
     isObject(raw['state']) &&
     isObject(raw['state']['profile']) &&
+    typeof raw['state']['profile']['displayName'] === 'string' &&
+    typeof raw['state']['submittedAt'] === 'string' &&
+    typeof raw['state']['updatedAt'] === 'string' &&
+    Number.isInteger(raw['state']['attempt']) &&
     Number.isInteger(raw['state']['revision']) &&
     NUMBER_STATUSES.some((status) => isObject(raw['state']) && raw['state']['status'] === status)
   );

@@ -5,6 +5,7 @@
  * the rest to two lanes beside the story. One saves what changed, the other sends emails; no gate waits for
  * either. Signals are read by guards and never throw: a throw would wedge or fail the workflow.
  */
+import type { SignalDefinition } from '@temporalio/common';
 import {
   ApplicationFailure,
   allHandlersFinished,
@@ -137,50 +138,41 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
       log.info('Signal refused', { signal, refused: outcome.refused });
   }
 
-  setHandler(
-    supportVerification,
-    (raw) =>
+  const signals: Record<string, (raw: unknown) => void> = {
+    supportVerification: (raw) =>
       request('supportVerification', readDecision(raw, defaults()), (decision) => ({
         type: 'verify',
         decision,
       })),
-    {
-      description: 'Support decides: { outcome: "approved" | "rejected", reason, code, fields, attempt, by }',
-    },
-  );
-  setHandler(
-    facebookApproval,
-    (raw) =>
+    facebookApproval: (raw) =>
       request('facebookApproval', readDecision(raw, defaults()), (decision) => ({
         type: 'decideFacebook',
         decision,
       })),
-    {
-      description:
-        'Facebook decided: { outcome: "approved" | "rejected", reason, code, fields, attempt, by }',
-    },
-  );
-  setHandler(
-    withdraw,
-    (raw) =>
+    withdraw: (raw) =>
       request('withdraw', readWithdrawal(raw, defaults()), (value) => ({ type: 'withdraw', ...value })),
-    { description: 'Withdraws a pending number: {} or { by }' },
-  );
-  setHandler(
-    release,
-    (raw) => request('release', readRelease(raw, defaults()), (value) => ({ type: 'release', ...value })),
-    { description: 'Releases an approved number: {} or { by }' },
-  );
-  setHandler(
-    refresh,
-    () => {
+    release: (raw) =>
+      request('release', readRelease(raw, defaults()), (value) => ({ type: 'release', ...value })),
+    refresh: () => {
       refreshAsked = true;
     },
-    {
-      description: "Takes the database's state where this workflow lags behind it, e.g. after a reset: {}",
-    },
-  );
-  setDefaultSignalHandler((signal) => log.warn('Signal ignored', { signal, problem: 'unknown signal' }));
+  };
+  // First, because it takes what came before the first workflow task in the order it came.
+  setDefaultSignalHandler((signal, raw) => {
+    if (Object.hasOwn(signals, signal)) signals[signal]?.(raw);
+    else log.warn('Signal ignored', { signal, problem: 'unknown signal' });
+  });
+  // By name, so that the Temporal UI offers them.
+  const decisionShape = '{ outcome: "approved" | "rejected", reason, code, fields, attempt, by }';
+  for (const [signal, description] of [
+    [supportVerification, `Support decides: ${decisionShape}`],
+    [facebookApproval, `Facebook decided: ${decisionShape}`],
+    [withdraw, 'Withdraws a pending number: {} or { by }'],
+    [release, 'Releases an approved number: {} or { by }'],
+    [refresh, "Takes the database's state where this workflow lags behind it, e.g. after a reset: {}"],
+  ] as const) {
+    setHandler(signal as SignalDefinition<[unknown]>, (raw) => signals[signal.name]?.(raw), { description });
+  }
 
   setHandler(
     editNumber,
@@ -199,7 +191,8 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
         if (!('settled' in change)) throw refusal(change.refused);
         appliedEdits.push(id);
         appliedEdits.splice(0, appliedEdits.length - REMEMBERED_EDITS);
-        await condition(() => change.settled);
+        // One that changes nothing still repeats what may not be saved yet.
+        await condition(() => (change.events.length > 0 ? change.settled : unsaved.length === 0));
         if (change.refused) throw refusal(change.refused);
         return change.state;
       }),

@@ -106,10 +106,12 @@ async function edit(
       return numberAnswer(found, caller, { state });
     } catch (error) {
       const refused = error instanceof EditRefused ? error.code : null;
-      if (refused !== 'not_approved' && !(error instanceof WorkflowClosed)) throw explain(error);
+      const mayLag = refused === 'not_approved' || refused === 'revision_conflict';
+      if (!mayLag && !(error instanceof WorkflowClosed)) throw explain(error);
       const { row: now } = await findFor(api, caller, id);
       if (now.status !== 'APPROVED') throw notApproved(now);
-      // The row is approved and its workflow is not: it was reset, and has to take the row's state first.
+      if (refused === 'revision_conflict' && now.revision !== revision) throw explain(error);
+      // The workflow knows less than the row: it was reset, and has to take the row's state first.
       if (refused === null || tries === CATCH_UP_TRIES) {
         throw new ProblemError('unavailable', { cause: error });
       }

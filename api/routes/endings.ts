@@ -86,7 +86,9 @@ async function withdraw(
   await unlessClosed(
     api.workflows.withdraw(found.row, { operationId, attempt, stage: seen, by: caller.actor }),
   );
-  const done = await untilDone(read, (row) => judgeWithdrawal(row, { attempt, seen, operationId }));
+  const done = await untilDone(api, found, read, (row) =>
+    judgeWithdrawal(row, { attempt, seen, operationId }),
+  );
   return numberAnswer(done, caller);
 }
 
@@ -98,11 +100,12 @@ async function release(
 ): Promise<Answer> {
   const released: Answer = { status: 204, headers: {}, body: null };
   const read = () => findFor(api, caller, id);
-  const { row } = await read();
+  const found = await read();
+  const { row } = found;
   if (resumed && (await isInTimeline(api.db, id, operationId))) return released;
   if (row.status !== 'APPROVED') throw notApproved(row);
   await unlessClosed(api.workflows.release(row, { operationId, attempt: row.attempt, by: caller.actor }));
-  await untilDone(read, (now) => judgeRelease(now, operationId));
+  await untilDone(api, found, read, (now) => judgeRelease(now, operationId));
   return released;
 }
 

@@ -8,7 +8,7 @@ import type { NumberState } from '../../contract/number.ts';
 import type { Contender } from '../contender.ts';
 import { SKELETON_QUEUE, type SkeletonSettings } from './worker.ts';
 
-const STEP_DEADLINE_MS = 60_000;
+const STEP_DEADLINE_MS = 240_000;
 
 export async function skeletonContender(settings: SkeletonSettings): Promise<Contender> {
   const connection = await Connection.connect({ address: settings.temporalAddress });
