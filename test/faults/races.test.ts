@@ -217,7 +217,8 @@ test('approve against withdrawal of the same stage: one 200, one 409', { timeout
   const rounds = await race(
     verification(() => sam, approve),
     withdrawal,
-    { atOnce: ROUNDS, worker: false },
+    // Few at a time: one that is answered 503 and repeated may have seen the next stage.
+    { atOnce: 10, worker: false },
   );
   for (const round of rounds) await expectOneWinner(round);
 });
