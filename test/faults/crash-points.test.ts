@@ -180,3 +180,44 @@ describe('the worker is killed', { timeout: 150_000 }, () => {
     expect(ledger.map((attempt) => attempt.outcome)).toEqual(['ambiguous', 'sent']);
   });
 });
+
+describe('during an edit', { timeout: 150_000 }, () => {
+  async function approved(api: ProductProcess): Promise<string> {
+    const { id } = await callOk(api, customer.key, 'POST /v1/numbers', submission());
+    const body = { outcome: 'approved' };
+    await callOk(api, support.key, `POST /v1/numbers/${id}/verification`, body);
+    await callOk(api, support.key, `POST /v1/numbers/${id}/facebook-decision`, body);
+    await poll(async () => (await readEmails(stack.db, id)).every((email) => email.state === 'sent')).toBe(
+      true,
+    );
+    return id;
+  }
+
+  test.each<['API' | 'worker']>([['API'], ['worker']])(
+    'the %s is killed: the same key finds it',
+    async (victim) => {
+      const [api, doomedApi, worker] = await Promise.all([
+        keep(startApi(stack.env)),
+        keep(startApi(doomed)),
+        keep(startWorker(victim === 'worker' ? doomed : stack.env)),
+      ]);
+      const id = await approved(api);
+      const website = `https://${victim.toLowerCase()}.example`;
+      const headers = { 'idempotency-key': `edit-${victim}` };
+      const edit = [customer.key, `PATCH /v1/numbers/${id}`, { website }, headers] as const;
+      const { reached } =
+        victim === 'API'
+          ? temporal.hold({ seen: [website], hold: 'answer' })
+          : postgres.hold({ seen: ['insert into "number_events"', 'commit'], hold: 'answer' });
+      sendUnheard(victim === 'API' ? doomedApi : api, ...edit);
+      await within(20_000, 'the named point', reached);
+      await poll(async () => (await readNumber(stack.db, id)).revision).toBe(4);
+      await kill(victim === 'API' ? doomedApi : worker, reached);
+
+      if (victim === 'worker') await keep(startWorker(stack.env));
+      await expectWhole(stack, [id]);
+      expect(await insist(api, ...edit)).toMatchObject({ status: 200, body: { id, website, revision: 4 } });
+      expect(await readEvents(stack.db, id)).toHaveLength(4);
+    },
+  );
+});

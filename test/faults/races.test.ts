@@ -8,8 +8,9 @@ import { type ProductProcess, startApi, startWorker } from '../support/processes
 import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
 import { expectWhole } from './checks.ts';
 
-/** Rounds of each race. */
+/** Rounds of each race, and how many run at a time. */
 const ROUNDS = 50;
+const AT_ONCE = 10;
 
 let stack: TestStack;
 let apis: [ProductProcess, ProductProcess];
@@ -36,52 +37,71 @@ afterAll(async () => {
 const approve = { outcome: 'approved' };
 const reject = { outcome: 'rejected', reason: 'No such shop' };
 
-type Request = (id: string, api: ProductProcess) => Promise<HttpAnswer>;
+type Request = (id: string, api: ProductProcess, send: typeof call) => Promise<HttpAnswer>;
 const verification =
   (person: () => { key: string }, body: object): Request =>
-  (id, api) =>
-    insist(api, person().key, `POST /v1/numbers/${id}/verification`, body);
-const withdrawal: Request = (id, api) => insist(api, customer.key, `POST /v1/numbers/${id}/withdrawal`, {});
+  (id, api, send) =>
+    send(api, person().key, `POST /v1/numbers/${id}/verification`, body);
+const withdrawal: Request = (id, api, send) =>
+  send(api, customer.key, `POST /v1/numbers/${id}/withdrawal`, {});
 
 interface Round {
   number: NumberView;
   answers: [HttpAnswer, HttpAnswer];
 }
 
+/** Each round submits a number and sends both requests at once, each through the API that is its turn. */
+async function race(one: Request, other: Request): Promise<Round[]> {
+  const rounds: Round[] = [];
+  while (rounds.length < ROUNDS) {
+    const numbers = await submitSome();
+    rounds.push(...(await sendBoth(numbers, one, other, insist)));
+  }
+  await expectWhole(stack, idsOf(rounds));
+  return rounds;
+}
+
 /**
- * Each round submits a number and sends both requests at once, each through the API that is its turn. Without a
- * worker nothing is decided before both have looked at the number and told its workflow.
+ * The same with the worker away until both requests have looked at the number and told its workflow. A round
+ * with a 503 does not count: a slow machine made it wait too long, and a repeat may see another stage.
  */
-async function race(
+async function raceAtSameStage(one: Request, other: Request): Promise<Round[]> {
+  const rounds: Round[] = [];
+  const all: Round[] = [];
+  while (rounds.length < ROUNDS) {
+    await stack.stopWorker();
+    const numbers = await submitSome();
+    const sending = sendBoth(numbers, one, other, call);
+    await Promise.all(numbers.map(untilBothSent));
+    await stack.startWorker();
+    const sent = await sending;
+    all.push(...sent);
+    rounds.push(...sent.filter(({ answers }) => answers.every((answer) => answer.status !== 503)));
+  }
+  await expectWhole(stack, idsOf(all));
+  return rounds;
+}
+
+const idsOf = (rounds: Round[]) => rounds.map(({ number }) => number.id);
+
+async function submitSome(): Promise<NumberView[]> {
+  const submit = () => callOk(apis[0], customer.key, 'POST /v1/numbers', submission());
+  return Promise.all(Array.from({ length: AT_ONCE }, submit));
+}
+
+async function sendBoth(
+  numbers: NumberView[],
   one: Request,
   other: Request,
-  { atOnce, worker }: { atOnce: number; worker: boolean } = { atOnce: 10, worker: true },
+  send: typeof call,
 ): Promise<Round[]> {
-  const rounds: Round[] = [];
-  for (let begun = 0; begun < ROUNDS; begun += atOnce) {
-    const numbers = await Promise.all(
-      Array.from({ length: atOnce }, () => callOk(apis[0], customer.key, 'POST /v1/numbers', submission())),
-    );
-    if (!worker) await stack.stopWorker();
-    const answers = Promise.all(
-      numbers.map(({ id }, index) => {
-        const [first, second] = index % 2 === 0 ? apis : [apis[1], apis[0]];
-        return Promise.all([one(id, first), other(id, second)]);
-      }),
-    );
-    if (!worker) {
-      await Promise.all(numbers.map(untilBothSent));
-      await stack.startWorker();
-    }
-    rounds.push(
-      ...(await answers).map((both, index) => ({ number: numbers[index] as NumberView, answers: both })),
-    );
-  }
-  await expectWhole(
-    stack,
-    rounds.map(({ number }) => number.id),
+  return Promise.all(
+    numbers.map(async (number, index) => {
+      const [first, second] = index % 2 === 0 ? apis : [apis[1], apis[0]];
+      const answers = await Promise.all([one(number.id, first, send), other(number.id, second, send)]);
+      return { number, answers };
+    }),
   );
-  return rounds;
 }
 
 async function untilBothSent(number: NumberView): Promise<void> {
@@ -92,10 +112,9 @@ async function untilBothSent(number: NumberView): Promise<void> {
         const { events } = await handle.fetchHistory();
         return events?.filter((event) => event.workflowExecutionSignaledEventAttributes).length;
       },
-      { timeout: 30_000, interval: 50 },
+      { timeout: 10_000, interval: 50 },
     )
-    // More where a request was repeated.
-    .toBeGreaterThanOrEqual(2);
+    .toBe(2);
 }
 
 const EMAILS = {
@@ -213,12 +232,9 @@ describe('the same Idempotency-Key 20 times at once', () => {
 // Last, because it takes the worker away. Whoever looks after an approval sees another stage and may withdraw it.
 test('approve against withdrawal of the same stage: one 200, one 409', { timeout: 180_000 }, async () => {
   await worker.stop();
-  await stack.startWorker();
-  const rounds = await race(
+  const rounds = await raceAtSameStage(
     verification(() => sam, approve),
     withdrawal,
-    // Few at a time: one that is answered 503 and repeated may have seen the next stage.
-    { atOnce: 10, worker: false },
   );
   for (const round of rounds) await expectOneWinner(round);
 });
