@@ -48,19 +48,18 @@ export function numberAnswer(
  */
 export async function untilDone(
   api: ApiContext,
-  seen: NumberOfAccount,
-  read: () => Promise<NumberOfAccount>,
+  seen: NumberRow,
   judge: (row: NumberRow) => 'done' | 'open',
 ): Promise<NumberOfAccount> {
   const deadline = Date.now() + WAIT_MS;
-  for (let found = seen; ; ) {
-    await api.watch.change(found.row.id, found.row.revision, deadline);
-    found = await read();
-    if (judge(found.row) === 'done') return found;
-    if (Date.now() >= deadline) {
+  for (let last = seen; ; ) {
+    const changed = await api.watch.change(last, deadline);
+    if (!changed) {
       const detail = 'The workflow did not decide in time; what was asked may take effect later.';
       throw new ProblemError('unavailable', { detail });
     }
+    if (judge(changed.row) === 'done') return changed;
+    last = changed.row;
   }
 }
 

@@ -1,23 +1,24 @@
 /** Waiting for numbers to change. All who wait in this process share one small query per look. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../db/client.ts';
-import { revisionsOf } from '../db/read.ts';
+import type { NumberRow } from '../db/number-row.ts';
+import { changedNumbers, type NumberOfAccount } from '../db/read.ts';
 
 const LOOK_EVERY_MS = 15;
 
 export interface Watch {
   /**
-   * Resolves when the number is not at `revision` any more, or at `deadline` (milliseconds since 1970).
-   * Rejects where the database does not answer.
+   * Resolves with the number when it is not at the revision any more where it was `seen`, or with null at
+   * `deadline` (milliseconds since 1970). Rejects where the database does not answer.
    */
-  change(id: string, revision: number, deadline: number): Promise<void>;
+  change(seen: NumberRow, deadline: number): Promise<NumberOfAccount | null>;
 }
 
 interface Waiting {
   id: string;
   revision: number;
   deadline: number;
-  resolve: () => void;
+  resolve: (changed: NumberOfAccount | null) => void;
   reject: (error: unknown) => void;
 }
 
@@ -30,11 +31,17 @@ export function createWatch(db: Database): Watch {
       await sleep(LOOK_EVERY_MS);
       const asked = [...waiting];
       try {
-        const revisions = await revisionsOf(db, [...new Set(asked.map(({ id }) => id))]);
+        const changed = await changedNumbers(db, {
+          ids: asked.map(({ id }) => id),
+          revisions: asked.map(({ revision }) => revision),
+        });
+        const byId = new Map(changed.map((number) => [number.row.id, number]));
         for (const one of asked) {
-          if (revisions.get(one.id) === one.revision && Date.now() < one.deadline) continue;
+          const number = byId.get(one.id);
+          const moved = number !== undefined && number.row.revision !== one.revision;
+          if (!moved && Date.now() < one.deadline) continue;
           waiting.delete(one);
-          one.resolve();
+          one.resolve(moved ? number : null);
         }
       } catch (error) {
         for (const one of asked) {
@@ -46,7 +53,7 @@ export function createWatch(db: Database): Watch {
   }
 
   return {
-    change: (id, revision, deadline) =>
+    change: ({ id, revision }, deadline) =>
       new Promise((resolve, reject) => {
         waiting.add({ id, revision, deadline, resolve, reject });
         if (waiting.size === 1) void look();

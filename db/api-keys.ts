@@ -6,6 +6,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { and, eq, isNull, lt, or, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import type { Database, Transaction } from './client.ts';
+import { prepared } from './prepared.ts';
 import { apiKeys, people } from './schema.ts';
 
 export type Scope = (typeof apiKeys.$inferSelect)['scopes'][number];
@@ -57,6 +58,15 @@ export interface KeyHolder {
   lastUsedAt: Date | null;
 }
 
+const keyByLookup = prepared((db) =>
+  db
+    .select({ key: apiKeys, person: people })
+    .from(apiKeys)
+    .leftJoin(people, eq(people.id, apiKeys.personId))
+    .where(eq(apiKeys.lookup, sql.placeholder('lookup')))
+    .prepare('key_by_lookup'),
+);
+
 /**
  * Who holds a key, or null where it is unknown, revoked or expired, or its person is banned.
  * Asked anew for each request: a revoked key stops at once.
@@ -64,11 +74,7 @@ export interface KeyHolder {
 export async function findKeyHolder(db: Database, key: string): Promise<KeyHolder | null> {
   const lookup = KEY.exec(key)?.[1];
   if (lookup === undefined) return null;
-  const [row] = await db
-    .select({ key: apiKeys, person: people })
-    .from(apiKeys)
-    .leftJoin(people, eq(people.id, apiKeys.personId))
-    .where(eq(apiKeys.lookup, lookup));
+  const [row] = await keyByLookup(db).execute({ lookup });
   if (!row) return null;
   const same = timingSafeEqual(Buffer.from(row.key.hash, 'hex'), Buffer.from(hashApiKey(key), 'hex'));
   const now = new Date();

@@ -13,7 +13,7 @@ export function numberEmail(
   state: NumberState,
   kind: EmailKind,
   options: { mailDomain: string; occurrence?: number; rejection?: NumberEmailData['rejection'] },
-): NewEmailRow {
+) {
   const data: NumberEmailData = {
     numberId: number.id,
     accountId: number.accountId,
@@ -30,7 +30,7 @@ export function numberEmail(
     kind,
     messageId: `${number.id}.${state.attempt}.${kind}.${options.occurrence ?? 1}@${options.mailDomain}`,
     data,
-  };
+  } satisfies NewEmailRow;
 }
 
 /** The domain of a From header such as `Numbers <numbers@example.com>`. */

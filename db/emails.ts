@@ -1,8 +1,9 @@
 /** Sending what was written: the unsent rows of a lane, the ledger of tries, and settling. */
-import { and, asc, eq, lte, max, min, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, lte, max, min, type Placeholder, type SQL, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import type { Database, Transaction } from './client.ts';
 import type { EmailRow } from './email-rows.ts';
+import { prepared } from './prepared.ts';
 import {
   emailAttempts,
   emails,
@@ -20,18 +21,23 @@ export interface UnsentEmail extends EmailRow {
 
 /** The unsent emails of a lane, in the order they were written. */
 export async function unsentEmails(db: Database, lane: string, limit: number): Promise<UnsentEmail[]> {
-  const rows = await db
+  const rows = await unsentOfLane(db).execute({ lane, limit });
+  return rows.map(({ email, interrupted }) => ({ ...email, interrupted }));
+}
+
+const unsentOfLane = prepared((db) =>
+  db
     .select({
       email: emails,
       interrupted: sql<boolean>`exists (select from ${emailAttempts}
         where ${emailAttempts.emailId} = ${emails.id} and ${emailAttempts.outcome} = 'sending')`,
     })
     .from(emails)
-    .where(and(eq(emails.lane, lane), eq(emails.state, 'unsent')))
+    .where(and(eq(emails.lane, sql.placeholder('lane')), sql`${emails.state} = 'unsent'`))
     .orderBy(asc(emails.seq))
-    .limit(limit);
-  return rows.map(({ email, interrupted }) => ({ ...email, interrupted }));
-}
+    .limit(sql.placeholder('limit'))
+    .prepare('unsent_emails'),
+);
 
 /**
  * Lanes whose first unsent email was written at least `olderThanSeconds` ago. Those not tried for longest come
@@ -72,15 +78,27 @@ export async function openAttempt(db: Database, email: UnsentEmail, to?: string[
       .set({ outcome: 'ambiguous', detail: 'The process ended during this try.', finishedAt: sql`now()` })
       .where(and(eq(emailAttempts.emailId, email.id), eq(emailAttempts.outcome, 'sending')));
   }
-  const [attempt] = await db
-    .insert(emailAttempts)
-    .values({ emailId: email.id, recipients: to ?? recipientsOf(email) })
-    .returning({ seq: emailAttempts.seq, recipients: emailAttempts.recipients });
+  const { id: emailId, numberId } = email;
+  const [attempt] = to
+    ? await insertAttempt(db, emailId, to)
+    : await attemptAboutNumber(db).execute({ emailId, numberId });
   if (!attempt) throw new Error('The ledger row was not written.');
   return attempt;
 }
 
-function recipientsOf(email: EmailRow): SQL {
+const insertAttempt = (db: Database, emailId: string | Placeholder, recipients: string[] | SQL) =>
+  db
+    .insert(emailAttempts)
+    .values({ emailId, recipients })
+    .returning({ seq: emailAttempts.seq, recipients: emailAttempts.recipients });
+
+const attemptAboutNumber = prepared((db) =>
+  insertAttempt(db, sql.placeholder('emailId'), recipientsOf(sql.placeholder('numberId'))).prepare(
+    'attempt_about_number',
+  ),
+);
+
+function recipientsOf(numberId: Placeholder): SQL {
   return sql`coalesce((
     select case when ${people.id} is null then ${organizations.notificationEmails} else array[${people.email}] end
     from ${numbers}
@@ -89,7 +107,7 @@ function recipientsOf(email: EmailRow): SQL {
       and ${memberships.personId} = ${numbers.submittedBy} ->> 'id'
     left join ${people} on ${people.id} = ${memberships.personId}
       and not (${people.banned} and coalesce(${people.banExpires} > now(), true))
-    where ${numbers.id} = ${email.numberId}
+    where ${numbers.id} = ${numberId}
   ), '{}')`;
 }
 
@@ -116,13 +134,14 @@ export async function settleEmail(
   result: { outcome: 'sent' | 'refused'; detail: string; rejected: string[] },
 ): Promise<void> {
   const { numberId } = email;
+  const values = { emailId: email.id, seq: attempt.seq, outcome: result.outcome, detail: result.detail };
   const tell = result.outcome === 'refused' || result.rejected.length > 0;
   if (!tell || numberId === null) {
-    await settle(db, email, attempt, result);
+    await settled(db).execute(values);
     return;
   }
   await db.transaction(async (tx) => {
-    if (!(await settle(tx, email, attempt, result))) return;
+    if ((await settle(tx).execute(values)).length === 0) return;
     await tx.insert(numberEvents).values({
       id: newId('evt'),
       numberId,
@@ -137,27 +156,27 @@ export async function settleEmail(
   });
 }
 
-/** Closes the try and settles its email, in one statement. Returns whether the email was unsent. */
-async function settle(
-  db: Database | Transaction,
-  email: EmailRow,
-  attempt: EmailAttempt,
-  { outcome, detail }: { outcome: 'sent' | 'refused'; detail: string },
-): Promise<boolean> {
-  const closed = db
-    .$with('closed')
-    .as(
-      db
-        .update(emailAttempts)
-        .set({ outcome, detail, finishedAt: sql`now()` })
-        .where(eq(emailAttempts.seq, attempt.seq))
-        .returning({ seq: emailAttempts.seq }),
-    );
-  const settled = await db
+/** Closes the try and settles its email, in one statement. It returns the email's id if that was unsent. */
+function settle(db: Database | Transaction) {
+  const { placeholder } = sql;
+  const closed = db.$with('closed').as(
+    db
+      .update(emailAttempts)
+      .set({
+        outcome: sql`${placeholder('outcome')}`,
+        detail: sql`${placeholder('detail')}`,
+        finishedAt: sql`now()`,
+      })
+      .where(eq(emailAttempts.seq, placeholder('seq')))
+      .returning({ seq: emailAttempts.seq }),
+  );
+  return db
     .with(closed)
     .update(emails)
-    .set({ state: outcome, settledAt: sql`now()` })
-    .where(and(eq(emails.id, email.id), eq(emails.state, 'unsent')))
-    .returning({ id: emails.id });
-  return settled.length > 0;
+    .set({ state: sql`${placeholder('outcome')}`, settledAt: sql`now()` })
+    .where(and(eq(emails.id, placeholder('emailId')), eq(emails.state, 'unsent')))
+    .returning({ id: emails.id })
+    .prepare('settle_email');
 }
+
+const settled = prepared(settle);

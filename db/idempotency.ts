@@ -6,8 +6,10 @@
  * and takes over where the first has died, with the same operation id.
  */
 import { and, eq, isNull, lt, type SQL, sql } from 'drizzle-orm';
+import type { PgInsertValue } from 'drizzle-orm/pg-core';
 import { newId } from '../contract/ids.ts';
 import type { Database, Transaction } from './client.ts';
+import { prepared } from './prepared.ts';
 import { idempotencyRecords } from './schema.ts';
 
 export interface KeyedRequest {
@@ -58,7 +60,9 @@ export async function findRequest(
  * way, at most the connection's `lock_timeout`.
  */
 export async function recordRequest(tx: Transaction, request: KeyedRequest): Promise<Known> {
-  return insertOrFind(tx, request, null, expired);
+  const operationId = newId('op');
+  const [mine] = await insertOrTakeOver(tx, { ...request, operationId, lockedUntil: null }, expired);
+  return knownAs(tx, request, operationId, mine);
 }
 
 /**
@@ -66,10 +70,26 @@ export async function recordRequest(tx: Transaction, request: KeyedRequest): Pro
  * answer is taken over with its operation id, and `resumed` says so: it may have taken effect already.
  */
 export async function claimRequest(db: Database, request: KeyedRequest, leaseMs: number): Promise<Known> {
+  const operationId = newId('op');
+  const [mine] = await claim(db).execute({ ...request, operationId, leaseMs });
+  return knownAs(db, request, operationId, mine);
+}
+
+const claim = prepared((db) => {
   const abandoned = sql`(${t.status} is null and ${t.fingerprint} = excluded.fingerprint
     and (${t.lockedUntil} is null or ${t.lockedUntil} < now()))`;
-  return insertOrFind(db, request, leaseMs, sql`(${expired} or ${abandoned})`);
-}
+  return insertOrTakeOver(
+    db,
+    {
+      scope: sql.placeholder('scope'),
+      key: sql.placeholder('key'),
+      fingerprint: sql.placeholder('fingerprint'),
+      operationId: sql.placeholder('operationId'),
+      lockedUntil: sql`now() + ${sql.placeholder('leaseMs')} * interval '1 millisecond'`,
+    },
+    sql`(${expired} or ${abandoned})`,
+  ).prepare('claim_request');
+});
 
 /** Stores the answer of a request. The first one stands: it is returned. */
 export async function answerRequest(
@@ -106,21 +126,11 @@ export async function deleteExpiredIdempotencyRecords(db: Database, batch = 5_00
   return deleted.length;
 }
 
-/** Inserts the record, or takes over the one there is where `takeOver` allows it, or tells what it says. */
-async function insertOrFind(
-  db: Database | Transaction,
-  request: KeyedRequest,
-  leaseMs: number | null,
-  takeOver: SQL,
-): Promise<Known> {
-  const operationId = newId('op');
-  const [mine] = await db
+/** Inserts the record, or takes over the one there is where `takeOver` allows it; otherwise returns no row. */
+function insertOrTakeOver(db: Database | Transaction, record: PgInsertValue<typeof t>, takeOver: SQL) {
+  return db
     .insert(t)
-    .values({
-      ...request,
-      operationId,
-      lockedUntil: leaseMs === null ? null : sql`now() + ${leaseMs} * interval '1 millisecond'`,
-    })
+    .values(record)
     .onConflictDoUpdate({
       target: [t.scope, t.key],
       set: {
@@ -135,6 +145,15 @@ async function insertOrFind(
       setWhere: takeOver,
     })
     .returning({ operationId: t.operationId });
+}
+
+/** What is known now: `mine` is the record where it was inserted or taken over. */
+async function knownAs(
+  db: Database | Transaction,
+  request: KeyedRequest,
+  operationId: string,
+  mine: { operationId: string } | undefined,
+): Promise<Known> {
   if (mine) {
     return { kind: 'mine', operationId: mine.operationId, resumed: mine.operationId !== operationId };
   }

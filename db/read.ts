@@ -18,6 +18,7 @@ import {
 import type { NumberStatus, WaitingFor } from '../contract/number.ts';
 import type { Database } from './client.ts';
 import type { NumberRow } from './number-row.ts';
+import { prepared } from './prepared.ts';
 import { numberEvents, numbers, organizations } from './schema.ts';
 
 export interface NumberOfAccount {
@@ -36,19 +37,33 @@ export type Tenant = string | null;
 
 /** The number, or null: another account's answers like one that does not exist. */
 export async function getNumber(db: Database, id: string, tenant: Tenant): Promise<NumberOfAccount | null> {
-  const [found] = await withAccount(db).where(and(eq(numbers.id, id), owned(tenant)));
-  return found ?? null;
+  const [found] = await numberById(db).execute({ id });
+  return found && (tenant === null || found.row.accountId === tenant) ? found : null;
 }
 
-/** The revisions that these numbers are at, by id. */
-export async function revisionsOf(db: Database, ids: string[]): Promise<Map<string, number>> {
-  const rows = await db
-    .select({ id: numbers.id, revision: numbers.revision })
-    .from(numbers)
-    // One parameter, however many.
-    .where(sql`${numbers.id} = any(${sql.param(ids)}::text[])`);
-  return new Map(rows.map(({ id, revision }) => [id, revision]));
+const numberById = prepared((db) =>
+  withAccount(db)
+    .where(eq(numbers.id, sql.placeholder('id')))
+    .prepare('number_by_id'),
+);
+
+/** Those of the numbers that are not at the revision where they were seen. `ids` and `revisions` go together. */
+export async function changedNumbers(
+  db: Database,
+  seen: { ids: string[]; revisions: number[] },
+): Promise<NumberOfAccount[]> {
+  return changedSince(db).execute(seen);
 }
+
+const changedSince = prepared((db) =>
+  withAccount(db)
+    .innerJoin(
+      // Two parameters, however many.
+      sql`unnest(${sql.placeholder('ids')}::text[], ${sql.placeholder('revisions')}::int[]) as seen (id, revision)`,
+      sql`seen.id = ${numbers.id} and seen.revision <> ${numbers.revision}`,
+    )
+    .prepare('changed_numbers'),
+);
 
 /** Statuses in which a number waits for a party. */
 const WAITING: Record<WaitingFor, NumberStatus> = {

@@ -1,10 +1,11 @@
-/** Saving what a number's workflow did: events, emails and the row in one transaction. */
-import { and, eq, gte, inArray, or } from 'drizzle-orm';
+/** Saving what a number's workflow did: events, emails and the row, all or nothing. */
+import { and, eq, getTableColumns, gte, inArray, or, type SQL, sql, type Table } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
-import type { NumberEvent, SaveRequest, SaveResult } from '../contract/number.ts';
+import type { NumberEvent, NumberState, SaveRequest, SaveResult } from '../contract/number.ts';
 import type { Database, Transaction } from './client.ts';
 import { numberEmail } from './email-rows.ts';
 import { columnsOf, type NumberRow, stateOf } from './number-row.ts';
+import { prepared } from './prepared.ts';
 import { emails, numberEvents, numbers } from './schema.ts';
 
 /**
@@ -17,31 +18,110 @@ export async function saveNumber(
   request: SaveRequest,
   mailDomain: string,
 ): Promise<SaveResult | null> {
-  return db.transaction(async (tx) => {
-    const [row] = await tx.select().from(numbers).where(eq(numbers.id, request.numberId)).for('update');
-    if (!row) return null;
-    const { state, events } = request;
-    if (row.attempt > state.attempt) return { kind: 'superseded' };
+  const [row] = await rowOf(db).execute({ numberId: request.numberId });
+  if (!row) return null;
+  if (await advance(db, row, request, mailDomain)) return { kind: 'saved' };
+  return db.transaction((tx) => reconcile(tx, request, mailDomain));
+}
 
-    const stored = await storedLike(tx, row, events);
-    const missing = events.filter((event) => !stored.some((known) => known.revision === event.revision));
-    const diverged = stored.some(
-      (known) => !events.some((event) => event.revision === known.revision && isSame(event, known)),
-    );
-    if (diverged || row.revision > state.revision) {
-      const known = events.filter((event) => stored.some((other) => isSame(event, other)));
-      return { kind: 'ahead', state: stateOf(row), known: known.map((event) => event.operationId) };
-    }
-    if (missing.length > 0) await insertEvents(tx, row, request, missing, mailDomain);
-    if (row.revision < state.revision) {
-      await tx.update(numbers).set(columnsOf(state)).where(eq(numbers.id, row.id));
-      return { kind: 'saved' };
-    }
-    // A repeat. The row keeps its times, which the first try wrote; the workflow takes them.
-    return events.length === 0
-      ? { kind: 'saved' }
-      : { kind: 'ahead', state: stateOf(row), known: events.map((event) => event.operationId) };
+const rowOf = prepared((db) =>
+  db
+    .select()
+    .from(numbers)
+    .where(eq(numbers.id, sql.placeholder('numberId')))
+    .prepare('row_to_save'),
+);
+
+/**
+ * The usual case, in one statement: the row is where the workflow left it. Returns false, and changes nothing,
+ * where it is not.
+ */
+async function advance(
+  db: Database,
+  row: NumberRow,
+  { numberId, state, events }: SaveRequest,
+  mailDomain: string,
+): Promise<boolean> {
+  const [first] = events;
+  if (!first) return false;
+  const columns = columnsOf(state);
+  const advanced = await advanceFrom(db, Object.keys(columns)).execute({
+    numberId,
+    attempt: state.attempt,
+    revision: first.revision - 1,
+    row: json(numbers, [columns]),
+    events: json(numberEvents, eventRows(row, events)),
+    emails: json(emails, emailRows(row, state, events, mailDomain)),
   });
+  return advanced.length > 0;
+}
+
+/** What `events` and `emails` are written with; the other columns have defaults. */
+const EVENT_FIELDS = [
+  'id',
+  'numberId',
+  'attempt',
+  'revision',
+  'type',
+  'at',
+  'actor',
+  'data',
+  'operationId',
+] as const;
+const EMAIL_FIELDS = ['id', 'lane', 'numberId', 'attempt', 'kind', 'messageId', 'data'] as const;
+
+const advanceFrom = prepared((db, stateFields: string[]) => {
+  const { placeholder } = sql;
+  const advanced = db.$with('advanced', { id: numbers.id }).as(sql`
+    update ${numbers} set (${names(numbers, stateFields)}) =
+      (select ${names(numbers, stateFields)} from jsonb_populate_recordset(null::${numbers}, ${placeholder('row')}::jsonb))
+    where ${numbers.id} = ${placeholder('numberId')}
+      and ${numbers.attempt} = ${placeholder('attempt')} and ${numbers.revision} = ${placeholder('revision')}
+      and not exists (
+        select from ${numberEvents} known
+        join jsonb_populate_recordset(null::${numberEvents}, ${placeholder('events')}::jsonb) event
+          on known.number_id = event.number_id and known.operation_id = event.operation_id and known.type = event.type)
+    returning ${numbers.id}`);
+  const insert = (into: Table, fields: readonly string[], from: string) => sql`
+    insert into ${into} (${names(into, fields)})
+    select ${names(into, fields)} from jsonb_populate_recordset(null::${into}, ${placeholder(from)}::jsonb)
+    where exists (select from advanced)`;
+  const told = db.$with('told', {}).as(insert(numberEvents, EVENT_FIELDS, 'events'));
+  const written = db
+    .$with('written', {})
+    .as(sql`${insert(emails, EMAIL_FIELDS, 'emails')} on conflict (message_id) do nothing`);
+  return db.with(advanced, told, written).select().from(advanced).prepare('advance_number');
+});
+
+/** Every other case: a repeat, or a workflow that was reset or ran twice. */
+async function reconcile(
+  tx: Transaction,
+  request: SaveRequest,
+  mailDomain: string,
+): Promise<SaveResult | null> {
+  const [row] = await tx.select().from(numbers).where(eq(numbers.id, request.numberId)).for('update');
+  if (!row) return null;
+  const { state, events } = request;
+  if (row.attempt > state.attempt) return { kind: 'superseded' };
+
+  const stored = await storedLike(tx, row, events);
+  const missing = events.filter((event) => !stored.some((known) => known.revision === event.revision));
+  const diverged = stored.some(
+    (known) => !events.some((event) => event.revision === known.revision && isSame(event, known)),
+  );
+  if (diverged || row.revision > state.revision) {
+    const known = events.filter((event) => stored.some((other) => isSame(event, other)));
+    return { kind: 'ahead', state: stateOf(row), known: known.map((event) => event.operationId) };
+  }
+  if (missing.length > 0) await insertEvents(tx, row, request, missing, mailDomain);
+  if (row.revision < state.revision) {
+    await tx.update(numbers).set(columnsOf(state)).where(eq(numbers.id, row.id));
+    return { kind: 'saved' };
+  }
+  // A repeat. The row keeps its times, which the first try wrote; the workflow takes them.
+  return events.length === 0
+    ? { kind: 'saved' }
+    : { kind: 'ahead', state: stateOf(row), known: events.map((event) => event.operationId) };
 }
 
 type StoredEvent = { revision: number | null; operationId: string; type: string };
@@ -82,17 +162,40 @@ async function insertEvents(
   events: NumberEvent[],
   mailDomain: string,
 ): Promise<void> {
-  await tx.insert(numberEvents).values(
-    events.map(({ email: _, at, ...event }) => ({
-      ...event,
-      id: newId('evt'),
-      numberId: row.id,
-      at: new Date(at),
-    })),
-  );
-  const due = events.flatMap(({ email }) =>
-    email ? [numberEmail(row, state, email.kind, { mailDomain, rejection: email.rejection })] : [],
-  );
+  await tx.insert(numberEvents).values(eventRows(row, events));
+  const due = emailRows(row, state, events, mailDomain);
   // A reset workflow may repeat a transition: its email exists and stays as it is.
   if (due.length > 0) await tx.insert(emails).values(due).onConflictDoNothing({ target: emails.messageId });
+}
+
+function eventRows(row: NumberRow, events: NumberEvent[]) {
+  return events.map(({ email: _, at, ...event }) => ({
+    ...event,
+    id: newId('evt'),
+    numberId: row.id,
+    at: new Date(at),
+  })) satisfies Record<(typeof EVENT_FIELDS)[number], unknown>[];
+}
+
+function emailRows(row: NumberRow, state: NumberState, events: NumberEvent[], mailDomain: string) {
+  return events.flatMap(({ email }) =>
+    email ? [numberEmail(row, state, email.kind, { mailDomain, rejection: email.rejection })] : [],
+  ) satisfies Record<(typeof EMAIL_FIELDS)[number], unknown>[];
+}
+
+/** Columns by their names in the database. */
+function names(table: Table, fields: readonly string[]): SQL {
+  const columns = getTableColumns(table);
+  return sql.join(
+    fields.map((field) => sql.identifier(columns[field]?.name ?? field)),
+    sql`, `,
+  );
+}
+
+/** Rows as JSON by the columns' names, for `jsonb_populate_recordset`. */
+function json(table: Table, rows: Record<string, unknown>[]): string {
+  const columns = getTableColumns(table);
+  const named = (row: Record<string, unknown>) =>
+    Object.entries(row).map(([field, value]) => [columns[field]?.name ?? field, value]);
+  return JSON.stringify(rows.map((row) => Object.fromEntries(named(row))));
 }

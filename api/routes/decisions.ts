@@ -100,7 +100,7 @@ async function decide(
     }),
   );
   try {
-    return numberAnswer(await untilDone(api, found, read, judge), caller);
+    return numberAnswer(await untilDone(api, found.row, judge), caller);
   } catch (error) {
     // It took effect, and the number has moved on since: e.g. it was rejected and resubmitted at once.
     const refused = error instanceof ProblemError && error.code !== 'unavailable';

@@ -78,17 +78,14 @@ async function withdraw(
   id: string,
   { operationId, resumed }: Operation,
 ): Promise<Answer> {
-  const read = () => findFor(api, caller, id);
-  const found = await read();
+  const found = await findFor(api, caller, id);
   const { attempt, status: seen } = found.row;
   if (resumed && (await isInTimeline(api.db, id, operationId))) return numberAnswer(found, caller);
   if (!isPending(seen)) throw notPending(found.row, 'customer');
   await unlessClosed(
     api.workflows.withdraw(found.row, { operationId, attempt, stage: seen, by: caller.actor }),
   );
-  const done = await untilDone(api, found, read, (row) =>
-    judgeWithdrawal(row, { attempt, seen, operationId }),
-  );
+  const done = await untilDone(api, found.row, (row) => judgeWithdrawal(row, { attempt, seen, operationId }));
   return numberAnswer(done, caller);
 }
 
@@ -99,13 +96,11 @@ async function release(
   { operationId, resumed }: Operation,
 ): Promise<Answer> {
   const released: Answer = { status: 204, headers: {}, body: null };
-  const read = () => findFor(api, caller, id);
-  const found = await read();
-  const { row } = found;
+  const { row } = await findFor(api, caller, id);
   if (resumed && (await isInTimeline(api.db, id, operationId))) return released;
   if (row.status !== 'APPROVED') throw notApproved(row);
   await unlessClosed(api.workflows.release(row, { operationId, attempt: row.attempt, by: caller.actor }));
-  await untilDone(api, found, read, (now) => judgeRelease(now, operationId));
+  await untilDone(api, row, (now) => judgeRelease(now, operationId));
   return released;
 }
 
