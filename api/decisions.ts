@@ -37,13 +37,13 @@ export function judgeDecision(row: NumberRow, wanted: WantedDecision): 'done' | 
 /** `done` when withdrawn by this operation, `open` while the stage that the customer saw goes on. */
 export function judgeWithdrawal(
   row: NumberRow,
-  wanted: { attempt: number; seen: PendingStatus; operationId: string },
+  wanted: { attempt: number; stage: PendingStatus; operationId: string },
 ): 'done' | 'open' {
   if (row.status === 'WITHDRAWN' && row.ending?.operationId === wanted.operationId) return 'done';
   if (row.attempt !== wanted.attempt) {
     throw new ProblemError('not_pending', { detail: 'That attempt was rejected and resubmitted meanwhile.' });
   }
-  if (row.status === wanted.seen) return 'open';
+  if (row.status === wanted.stage) return 'open';
   if (!isPending(row.status)) throw notPending(row, 'customer');
   // The stage ended first, and the number waits for the next decision.
   const { verification } = row;

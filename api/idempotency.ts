@@ -13,6 +13,7 @@ import {
   type Known,
   recordRequest,
   releaseRequest,
+  rememberSeen,
   type StoredAnswer,
 } from '../db/idempotency.ts';
 import { callerOf } from './auth.ts';
@@ -41,6 +42,8 @@ export interface Operation {
   operationId: string;
   /** A former try of the same request died without an answer, and may have taken effect. */
   resumed: boolean;
+  /** What the first try saw, where this is another try; `now` where it is the first. */
+  seen<T>(now: T): Promise<T>;
 }
 
 /** The request as its key knows it; null without a key. The body must be validated: it is read as JSON. */
@@ -89,10 +92,11 @@ export async function throughWorkflow(
   keyed: KeyedRequest | null,
   write: (operation: Operation) => Promise<Answer>,
 ): Promise<Answer> {
-  if (!keyed) return write({ operationId: newId('op'), resumed: false });
-  const operation = await claim(db, keyed);
-  if ('answer' in operation) return operation.answer;
+  if (!keyed) return write({ operationId: newId('op'), resumed: false, seen: async (now) => now });
+  const claimed = await claim(db, keyed);
+  if ('answer' in claimed) return claimed.answer;
   try {
+    const operation = { ...claimed, seen: <T>(now: T) => rememberSeen(db, keyed, now) };
     return await answerRequest(db, keyed, await write(operation));
   } catch (error) {
     if (error instanceof ProblemError && [409, 412, 422].includes(error.status)) {
@@ -124,7 +128,10 @@ export function give<R extends object>(reply: R, answer: Answer): R {
   return reply;
 }
 
-async function claim(db: Database, keyed: KeyedRequest): Promise<Operation | { answer: Answer }> {
+async function claim(
+  db: Database,
+  keyed: KeyedRequest,
+): Promise<Extract<Known, { kind: 'mine' }> | { answer: Answer }> {
   const deadline = Date.now() + WAIT_MS;
   for (;;) {
     const known = await claimRequest(db, keyed, LEASE_MS);

@@ -107,6 +107,21 @@ export async function answerRequest(
   return known?.kind === 'answered' ? known.answer : answer;
 }
 
+/** Remembers what the first try of a request saw, and returns that at each try. */
+export async function rememberSeen<T>(db: Database, request: KeyedRequest, now: T): Promise<T> {
+  const [record] = await remember(db).execute({ ...request, now: JSON.stringify(now) });
+  return (record?.seen ?? now) as T;
+}
+
+const remember = prepared((db) =>
+  db
+    .update(t)
+    .set({ seen: sql`coalesce(${t.seen}, ${sql.placeholder('now')}::jsonb)` })
+    .where(and(eq(t.scope, sql.placeholder('scope')), eq(t.key, sql.placeholder('key'))))
+    .returning({ seen: t.seen })
+    .prepare('remember_seen'),
+);
+
 /** Ends the lease without an answer: the next request with the key carries on the same operation at once. */
 export async function releaseRequest(db: Database, request: KeyedRequest): Promise<void> {
   await db
@@ -136,6 +151,7 @@ function insertOrTakeOver(db: Database | Transaction, record: PgInsertValue<type
       set: {
         fingerprint: sql`excluded.fingerprint`,
         operationId: sql`case when ${expired} then excluded.operation_id else ${t.operationId} end`,
+        seen: sql`case when ${expired} then null else ${t.seen} end`,
         status: null,
         headers: null,
         body: null,

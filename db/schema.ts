@@ -244,6 +244,8 @@ export const idempotencyRecords = pgTable(
     fingerprint: text().notNull(),
     /** Drawn with the record: a retry of an unanswered request carries on the same operation. */
     operationId: text('operation_id').notNull(),
+    /** What the first try saw of the number: a repeat means that, whatever the number has become meanwhile. */
+    seen: jsonb().$type<unknown>(),
     /** Null while there is no answer yet. */
     status: integer(),
     headers: jsonb().$type<Record<string, string>>(),

@@ -26,6 +26,9 @@ const LOST_EVERY_ROUNDS = 3;
 /** Numbers looked at in one round. */
 const PAGE = 200;
 const ROUND_DEADLINE_MS = 45_000;
+const CALL_DEADLINE_MS = 5_000;
+/** Of all pages of a list together. */
+const LIST_DEADLINE_MS = 20_000;
 /** By status, too: a rejected number's workflow may still be running for its emails. */
 const RUNNING_LIVE =
   `WorkflowType="${NUMBER_WORKFLOW}" AND ExecutionStatus="Running" ` +
@@ -88,7 +91,7 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
 
   /** Fewer workflows than live numbers: some were terminated, or Temporal lost them. A page of rows a round. */
   async function startLost(): Promise<number> {
-    const { count } = await within(client, 5_000, () => client.workflow.count(RUNNING_LIVE));
+    const { count } = await within(client, CALL_DEADLINE_MS, () => client.workflow.count(RUNNING_LIVE));
     if (count >= (await countStarted(db))) return 0;
     const rows = await startedNumbers(db, place, PAGE);
     place = rows.length === PAGE ? (rows.at(-1)?.id ?? '') : '';
@@ -97,7 +100,7 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
 
   async function isRunning(row: NumberRow): Promise<boolean> {
     try {
-      const { status } = await within(client, 5_000, () =>
+      const { status } = await within(client, CALL_DEADLINE_MS, () =>
         client.workflow.getHandle(workflowId(row)).describe(),
       );
       return status.name === 'RUNNING';
@@ -115,11 +118,8 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
     const query =
       `WorkflowType="${NUMBER_WORKFLOW}" AND ExecutionStatus IN ("Terminated","Failed","TimedOut","Canceled") ` +
       `AND CloseTime > "${since.toISOString()}"`;
-    const numberIds = new Set<string>();
-    for await (const { workflowId: id } of client.workflow.list({ query })) {
-      const [, , numberId] = id.split(':');
-      if (numberId) numberIds.add(numberId);
-    }
+    const ended = await list(query);
+    const numberIds = new Set(ended.map(({ numberId }) => numberId));
     await total([...numberIds], async (id) => {
       const row = await findNumber(db, id);
       if (row && (await isRunning(row)) && (await lags(row))) {
@@ -138,13 +138,10 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
    */
   async function endStrays(): Promise<number> {
     const next = new Date(Date.now() - 60_000);
-    const begun = new Map<string, { id: string; attempt: number }[]>();
-    const query = `${RUNNING_LIVE} AND StartTime > "${begunSince.toISOString()}"`;
-    for await (const { workflowId: id } of client.workflow.list({ query })) {
-      const [, , numberId, attempt] = id.split(':');
-      if (!numberId) continue;
-      begun.set(numberId, [...(begun.get(numberId) ?? []), { id, attempt: Number(attempt) }]);
-    }
+    const begun = Map.groupBy(
+      await list(`${RUNNING_LIVE} AND StartTime > "${begunSince.toISOString()}"`),
+      ({ numberId }) => numberId,
+    );
     const rows = await findNumbers(db, [...begun.keys()]);
     const strays = rows.flatMap((row) =>
       (begun.get(row.id) ?? [])
@@ -152,7 +149,9 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
         .map((stray) => ({ ...stray, row })),
     );
     await total(strays, async ({ id, attempt, row }) => {
-      const known = await within(client, 5_000, () => client.workflow.getHandle(id).query(getNumber));
+      const known = await within(client, CALL_DEADLINE_MS, () =>
+        client.workflow.getHandle(id).query(getNumber),
+      );
       // Ended meanwhile: the list lags a little.
       if (!isLive(known.status)) return 0;
       await workflows.refresh({ ...row, attempt });
@@ -163,8 +162,20 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
     return 0;
   }
 
+  /** What a query finds, by the parts of the workflow ids. */
+  async function list(query: string) {
+    const found: { id: string; numberId: string; attempt: number }[] = [];
+    await within(client, LIST_DEADLINE_MS, async () => {
+      for await (const { workflowId: id } of client.workflow.list({ query })) {
+        const [, , numberId, attempt] = id.split(':');
+        if (numberId) found.push({ id, numberId, attempt: Number(attempt) });
+      }
+    });
+    return found;
+  }
+
   async function lags(row: NumberRow): Promise<boolean> {
-    const known = await within(client, 5_000, () =>
+    const known = await within(client, CALL_DEADLINE_MS, () =>
       client.workflow.getHandle(workflowId(row)).query(getNumber),
     );
     return known.revision < row.revision;

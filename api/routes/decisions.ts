@@ -76,13 +76,14 @@ async function decide(
   stage: Stage,
   id: string,
   body: DecisionBody,
-  { operationId, resumed }: Operation,
+  { operationId, resumed, seen }: Operation,
 ): Promise<Answer> {
   const read = () => findFor(api, caller, id);
   const found = await read();
   const by = caller.actor;
   const { outcome } = body;
-  const { attempt = found.row.attempt } = body;
+  // A repeat is for the attempt that the first try saw, not for one that came meanwhile.
+  const { attempt = (await seen({ attempt: found.row.attempt })).attempt } = body;
   const judge = (row: NumberRow) => judgeDecision(row, { stage, attempt, outcome, operationId, by });
 
   const mayBeDone = resumed && (await isInTimeline(api.db, id, operationId));

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { isPending } from '../../contract/number.ts';
 import { numberView } from '../../contract/views.ts';
+import type { NumberRow } from '../../db/number-row.ts';
 import { isInTimeline } from '../../db/read.ts';
 import { WorkflowClosed } from '../../temporal/numbers.ts';
 import { answers, GUARDED, noBody, WRITES } from '../answers.ts';
@@ -76,17 +77,18 @@ async function withdraw(
   api: ApiContext,
   caller: Customer,
   id: string,
-  { operationId, resumed }: Operation,
+  { operationId, resumed, seen }: Operation,
 ): Promise<Answer> {
   const found = await findFor(api, caller, id);
-  const { attempt, status: seen } = found.row;
+  const { row } = found;
   if (resumed && (await isInTimeline(api.db, id, operationId))) return numberAnswer(found, caller);
-  if (!isPending(seen)) throw notPending(found.row, 'customer');
-  await unlessClosed(
-    api.workflows.withdraw(found.row, { operationId, attempt, stage: seen, by: caller.actor }),
-  );
-  const done = await untilDone(api, found.row, (row) => judgeWithdrawal(row, { attempt, seen, operationId }));
-  return numberAnswer(done, caller);
+  if (!isPending(row.status)) throw notPending(row, 'customer');
+  const { attempt, stage } = await seen({ attempt: row.attempt, stage: row.status });
+  const judge = (now: NumberRow) => judgeWithdrawal(now, { attempt, stage, operationId });
+  // A repeat is for the stage that the first try saw: refused where that has ended.
+  if (judge(row) === 'done') return numberAnswer(found, caller);
+  await unlessClosed(api.workflows.withdraw(row, { operationId, attempt, stage, by: caller.actor }));
+  return numberAnswer(await untilDone(api, row, judge), caller);
 }
 
 async function release(

@@ -10,7 +10,7 @@ import { claimRequest } from '../../db/idempotency.ts';
 import { createNumberWorkflows } from '../../temporal/numbers.ts';
 import { readEmails, readEvents, readNumber } from '../support/accepted.ts';
 import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
-import { type Call, caller, problemOf, submit as submitWith } from './harness.ts';
+import { type Call, caller, problemOf, submit as submitWith, TEMPORAL_DOWN } from './harness.ts';
 
 let stack: TestStack;
 let apps: FastifyInstance[];
@@ -413,6 +413,43 @@ describe('a process that died', () => {
     await claimRequest(stack.db, { scope: account.id, key, fingerprint }, 60_000);
     refused(await withdraw(id, call, { 'idempotency-key': key }), 409, 'idempotency_in_flight');
     expect(await read(id)).toMatchObject({ status: 'PENDING_VERIFICATION' });
+  });
+});
+
+describe('a repeat of what was answered 503', () => {
+  let cut: Call;
+  let cutOff: FastifyInstance;
+  beforeAll(async () => {
+    cutOff = await buildApp({ db: stack.db, config: stack.config, workflows: TEMPORAL_DOWN });
+    cut = caller(cutOff);
+  });
+  afterAll(() => cutOff.close());
+
+  it('is for the stage that was seen: a withdrawal does not end the next one', async () => {
+    const { id } = await submit();
+    const headers = { 'idempotency-key': randomUUID() };
+    refused(await withdraw(id, cut, headers), 503, 'unavailable');
+    ok(await verify(id, APPROVED));
+    refused(await withdraw(id, call, headers), 409, 'already_decided');
+    expect(await read(id)).toMatchObject({ status: 'PENDING_FACEBOOK_APPROVAL' });
+    ok(await withdraw(id));
+  });
+
+  it('is for the stage that was seen: a withdrawal ends it where it still goes on', async () => {
+    const { id } = await submit();
+    const headers = { 'idempotency-key': randomUUID() };
+    refused(await withdraw(id, cut, headers), 503, 'unavailable');
+    expect(ok(await withdraw(id, call, headers))).toMatchObject({ status: 'WITHDRAWN' });
+  });
+
+  it('is for the attempt that was seen: a decision does not fall on the next one', async () => {
+    const { id } = await submit();
+    const headers = { 'idempotency-key': randomUUID() };
+    refused(await verify(id, APPROVED, anna, cut, headers), 503, 'unavailable');
+    ok(await verify(id, REJECTED, ben));
+    ok(await call(account.key, 'POST', `/v1/numbers/${id}/resubmission`, {}));
+    refused(await verify(id, APPROVED, anna, call, headers), 409, 'stale_attempt');
+    expect(await read(id)).toMatchObject({ status: 'PENDING_VERIFICATION', attempt: 2 });
   });
 });
 
