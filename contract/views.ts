@@ -74,7 +74,9 @@ export const numberView = z
     qualityRating: z.enum(['CONNECTED', 'FLAGGED', 'RESTRICTED']).nullable(),
     qualityColor: z.enum(['GREEN', 'YELLOW', 'RED', 'UNKNOWN']).nullable(),
     connectionStatus: z.string().nullable(),
-    messagingLimit: z.string().nullable(),
+    messagingLimit: z
+      .enum(['TIER_50', 'TIER_250', 'TIER_1K', 'TIER_2K', 'TIER_10K', 'TIER_100K', 'TIER_UNLIMITED'])
+      .nullable(),
     limitScope: z.enum(['number', 'portfolio']).nullable(),
     qualityAt: time.nullable(),
     limitAt: time.nullable(),

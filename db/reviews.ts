@@ -13,7 +13,12 @@ export interface ReviewPlace {
 
 export async function listReviews(
   db: Database,
-  filter: { stage?: Stage | undefined; overdue?: boolean | undefined },
+  filter: {
+    stage?: Stage | undefined;
+    overdue?: boolean | undefined;
+    /** Reviews that a person has claimed. Nobody has yet. */
+    claimedBy?: string | undefined;
+  },
   page: { limit: number; after: ReviewPlace | null },
 ): Promise<Page<NumberOfAccount, ReviewPlace>> {
   const { after } = page;
@@ -27,6 +32,7 @@ export async function listReviews(
               filter.stage === 'verification' ? 'PENDING_VERIFICATION' : 'PENDING_FACEBOOK_APPROVAL',
             ),
         filter.overdue === undefined ? undefined : overdue(filter.overdue),
+        filter.claimedBy === undefined ? undefined : sql`false`,
         after === null
           ? undefined
           : sql`(${numbers.waitingSince}, ${numbers.id}) > (${after.waitingSince.toISOString()}::timestamptz, ${after.id})`,

@@ -28,6 +28,7 @@ export const reviewRoutes: Routes = async (app, { api }) => {
             .enum(['true', 'false'])
             .transform((value) => value === 'true')
             .optional(),
+          claimedBy: z.string().optional().describe('A staff person. No review is claimed by anybody yet.'),
           ...pageQuery,
         }),
         response: answers({ 200: reviewPage }, GUARDED),

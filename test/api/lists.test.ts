@@ -261,6 +261,7 @@ describe('reviews', () => {
     expect(await queue('?stage=facebook')).toEqual([b]);
     expect(await queue('?overdue=true')).toEqual([b]);
     expect(await queue('?overdue=false')).toEqual([a, e, c]);
+    expect(await queue(`?claimedBy=${support.id}`)).toEqual([]);
     const pages = await allPages('/v1/reviews?limit=1', support.key);
     expect(pages.flat().map((item) => (item as ReviewView).number.id)).toEqual([b, a, e, c]);
     const [first] = await list<ReviewView>('?stage=verification', support.key, '/v1/reviews');
