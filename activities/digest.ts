@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { dueSoon, overdueByFar, waitingNumbers, writeReviewEmail } from '../db/digest.ts';
 import { mailDomain } from '../db/email-rows.ts';
-import type { ActivityDeps } from './index.ts';
+import type { ActivityDeps } from './deps.ts';
 
 export interface DigestResult {
   /** Due within 24 hours. */

@@ -11,7 +11,7 @@ import {
 } from '../db/emails.ts';
 import { LaneBusyError, withLaneLock } from '../db/lane-lock.ts';
 import { render } from '../email/render.ts';
-import type { ActivityDeps } from './index.ts';
+import type { ActivityDeps } from './deps.ts';
 
 /** What the sending of one lane came to. */
 export interface LaneResult {

@@ -8,7 +8,7 @@ import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { sql } from 'drizzle-orm';
 import pLimit from 'p-limit';
-import type { Logger } from '../activities/index.ts';
+import type { Logger } from '../activities/deps.ts';
 import { getNumber, NUMBER_WORKFLOW, workflowId } from '../contract/messages.ts';
 import { isLive, LIVE_STATUSES } from '../contract/number.ts';
 import { lastFour } from '../contract/phone.ts';

@@ -6,7 +6,8 @@ import {
   type Worker,
   Worker as WorkerClass,
 } from '@temporalio/worker';
-import { type ActivityDeps, createActivities } from '../activities/index.ts';
+import type { ActivityDeps } from '../activities/deps.ts';
+import { createActivities } from '../activities/index.ts';
 import { TASK_QUEUE } from '../contract/messages.ts';
 import { connectOptions, identity } from '../temporal/connect.ts';
 import { dataConverter } from '../temporal/data-converter.ts';

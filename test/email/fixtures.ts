@@ -1,7 +1,7 @@
 /** Accounts, people, numbers and emails as the rest of the product writes them. */
 import { eq } from 'drizzle-orm';
+import type { ActivityDeps } from '../../activities/deps.ts';
 import { createEmailActivities, EMAIL_LIMITS } from '../../activities/emails.ts';
-import type { ActivityDeps } from '../../activities/index.ts';
 import { type Config, configSchema } from '../../contract/config.ts';
 import { newId } from '../../contract/ids.ts';
 import type { Actor, EmailKind, NumberStatus, RejectionNotice } from '../../contract/number.ts';

@@ -1,0 +1,19 @@
+/** What activities work with; the worker wires it. */
+import type { Config } from '../contract/config.ts';
+import type { Database } from '../db/client.ts';
+import type { Mailer } from '../email/transport.ts';
+
+export interface ActivityDeps {
+  db: Database;
+  /** A small pool for the locks of email lanes: waiting for one must not starve other queries. */
+  lockDb: Database;
+  mailer: Mailer;
+  config: Config;
+  logger: Logger;
+}
+
+export interface Logger {
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
