@@ -30,8 +30,7 @@ beforeAll(async () => {
   temporal = await startProxy(stack.config.TEMPORAL_ADDRESS);
   doomed = {
     ...stack.env,
-    // Every COMMIT is written out, and not sent as the number of a prepared statement.
-    DATABASE_URL: `${postgres.through(stack.config.DATABASE_URL)}?prepare=false`,
+    DATABASE_URL: postgres.through(stack.config.DATABASE_URL),
     TEMPORAL_ADDRESS: temporal.address,
   };
 });
@@ -75,6 +74,8 @@ const findByMobile = async (mobileNumber: string) =>
   (await stack.db.select().from(numbers).where(eq(numbers.mobileNumber, mobileNumber)))[0];
 
 const COMMITTED: Point = { seen: ['insert into "numbers"', 'commit'], hold: 'answer' };
+/** The statement that saves, by its name. */
+const SAVE = ['advance_number'];
 
 describe('the API is killed', { timeout: 150_000 }, () => {
   test.each([
@@ -125,8 +126,6 @@ describe('the API is killed', { timeout: 150_000 }, () => {
 });
 
 describe('the worker is killed', { timeout: 150_000 }, () => {
-  const SAVE = ['insert into "number_events"', 'commit'];
-
   /** From the commit of a save on, it cannot talk to, or hear, Temporal. */
   function cutOffAtSave(direction: 'request' | 'answer') {
     const reached = postgres.hold({ seen: SAVE, hold: 'nothing' }).reached;
@@ -135,7 +134,7 @@ describe('the worker is killed', { timeout: 150_000 }, () => {
 
   test.each<[string, () => { reached: Promise<void>; commits?: boolean }]>([
     [
-      'before it commits a save',
+      'before its save reaches the database',
       () => ({ ...postgres.hold({ seen: SAVE, hold: 'request' }), commits: false }),
     ],
     ['when the save is committed, unheard', () => postgres.hold({ seen: SAVE, hold: 'answer' })],
@@ -208,7 +207,7 @@ describe('during an edit', { timeout: 150_000 }, () => {
       const { reached } =
         victim === 'API'
           ? temporal.hold({ seen: [website], hold: 'answer' })
-          : postgres.hold({ seen: ['insert into "number_events"', 'commit'], hold: 'answer' });
+          : postgres.hold({ seen: SAVE, hold: 'answer' });
       sendUnheard(victim === 'API' ? doomedApi : api, ...edit);
       await within(20_000, 'the named point', reached);
       await poll(async () => (await readNumber(stack.db, id)).revision).toBe(4);
