@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { newId } from '../contract/ids.ts';
 import type { Database, Transaction } from '../db/client.ts';
+import { LOCK_NOT_AVAILABLE, sqlStateOf } from '../db/errors.ts';
 import {
   answerRequest,
   claimRequest,
@@ -74,7 +75,9 @@ export async function inTransaction<T>(
   return db.transaction(async (tx) => {
     if (!keyed) return write(tx, newId('op'));
     const known = await recordRequest(tx, keyed).catch((error) => {
-      throw isLockTimeout(error) ? new ProblemError('idempotency_in_flight', { cause: error }) : error;
+      throw sqlStateOf(error) === LOCK_NOT_AVAILABLE
+        ? new ProblemError('idempotency_in_flight', { cause: error })
+        : error;
     });
     if (known.kind !== 'mine') return { answer: settled(known), result: null };
     const written = await write(tx, known.operationId);
@@ -144,9 +147,4 @@ async function claim(
 function settled(known: Exclude<Known, { kind: 'mine' }>): Answer {
   if (known.kind === 'answered') return known.answer;
   throw new ProblemError(known.kind === 'reused' ? 'idempotency_key_reused' : 'idempotency_in_flight');
-}
-
-function isLockTimeout(error: unknown): boolean {
-  const cause = error instanceof Error && error.cause ? error.cause : error;
-  return (cause as { code?: unknown } | null)?.code === '55P03';
 }

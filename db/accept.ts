@@ -2,16 +2,18 @@
  * Accepting submissions and resubmissions. One transaction writes the number, its timeline event and its
  * receipt email: what is accepted is complete, whether or not a workflow runs yet.
  */
-import { and, eq, sql } from 'drizzle-orm';
-import pg from 'pg';
+import { and, eq } from 'drizzle-orm';
 import { changedFields } from '../contract/changes.ts';
 import type { Changes, Profile, Submission } from '../contract/fields.ts';
 import { newId } from '../contract/ids.ts';
 import type { Actor, EventType, NumberState } from '../contract/number.ts';
 import type { Transaction } from './client.ts';
 import { numberEmail } from './email-rows.ts';
+import { sqlStateOf } from './errors.ts';
 import { columnsOf, type NumberRow, stateOf } from './number-row.ts';
-import { emails, numberEvents, numbers } from './schema.ts';
+import { emails, isLiveSql, numberEvents, numbers } from './schema.ts';
+
+const UNIQUE_VIOLATION = '23505';
 
 export interface AcceptanceSettings {
   /** How long verification may take before it is overdue. */
@@ -54,7 +56,7 @@ export async function acceptSubmission(
       })
       .onConflictDoNothing({
         target: numbers.mobileNumber,
-        where: sql`status in ('PENDING_VERIFICATION', 'PENDING_FACEBOOK_APPROVAL', 'APPROVED')`,
+        where: isLiveSql,
       })
       .returning();
 
@@ -166,20 +168,11 @@ async function holderOf(tx: Transaction, mobileNumber: string): Promise<Taken['h
   const [holder] = await tx
     .select({ id: numbers.id, accountId: numbers.accountId })
     .from(numbers)
-    .where(
-      and(
-        eq(numbers.mobileNumber, mobileNumber),
-        sql`${numbers.status} in ('PENDING_VERIFICATION', 'PENDING_FACEBOOK_APPROVAL', 'APPROVED')`,
-      ),
-    );
+    .where(and(eq(numbers.mobileNumber, mobileNumber), isLiveSql));
   return holder ?? null;
 }
 
+/** The one unique index that an update of a number can violate is that over live numbers. */
 function isTaken(error: unknown): boolean {
-  const cause = error instanceof Error && error.cause ? error.cause : error;
-  return (
-    cause instanceof pg.DatabaseError &&
-    cause.code === '23505' &&
-    cause.constraint === 'numbers_live_mobile_number'
-  );
+  return sqlStateOf(error) === UNIQUE_VIOLATION;
 }

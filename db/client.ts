@@ -1,7 +1,6 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import type { Config } from '../contract/config.ts';
-import * as schema from './schema.ts';
 
 /** Milliseconds. */
 const TIMEOUTS = {
@@ -35,18 +34,27 @@ export function openDatabase(
   // A connection that breaks while idle is replaced; one in use fails its query.
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', () => {}));
-  const db = drizzle(pool, { schema });
+  const db = drizzle(pool);
   let closed: Promise<void> | undefined;
   return Object.assign(db, {
-    /** Drizzle's own keeps a pool's connection for good when `begin` fails; a failed one is better replaced. */
+    /**
+     * Drizzle's own keeps a pool's connection for good when `begin` fails. Here the connection is replaced then,
+     * and kept where only the work failed: Drizzle throws that error on after a rollback that went well.
+     */
     transaction: (async (work, config) => {
       const client = await pool.connect();
+      let failure: unknown;
+      const watched: typeof work = (tx) =>
+        work(tx).catch((error: unknown) => {
+          failure = error;
+          throw error;
+        });
       try {
-        const result = await drizzle(client, { schema }).transaction(work, config);
+        const result = await drizzle(client).transaction(watched, config);
         client.release();
         return result;
       } catch (error) {
-        client.release(true);
+        client.release(error !== failure);
         throw error;
       }
     }) as typeof db.transaction,

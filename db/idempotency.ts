@@ -122,7 +122,10 @@ const remember = prepared((db) =>
     .prepare('remember_seen'),
 );
 
-/** Ends the lease without an answer: the next request with the key carries on the same operation at once. */
+/**
+ * Ends the lease without an answer: the next request with the key carries on the same operation at once. Also
+ * where another has taken over already: one operation id makes them one.
+ */
 export async function releaseRequest(db: Database, request: KeyedRequest): Promise<void> {
   await db
     .update(t)
@@ -137,7 +140,11 @@ export async function deleteExpiredIdempotencyRecords(db: Database, batch = 5_00
     .from(t)
     .where(lt(t.createdAt, sql`now() - interval '24 hours'`))
     .limit(batch);
-  const deleted = await db.delete(t).where(sql`(${t.scope}, ${t.key}) in ${old}`).returning({ key: t.key });
+  const deleted = await db
+    .delete(t)
+    // Expired still: whoever used the key again meanwhile has renewed it.
+    .where(and(expired, sql`(${t.scope}, ${t.key}) in ${old}`))
+    .returning({ key: t.key });
   return deleted.length;
 }
 

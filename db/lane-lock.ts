@@ -1,13 +1,11 @@
 import { sql } from 'drizzle-orm';
 import type { Database, Transaction } from './client.ts';
+import { LOCK_NOT_AVAILABLE, sqlStateOf } from './errors.ts';
 
 /** Somebody else is sending this lane's emails. */
 export class LaneBusyError extends Error {
   override name = 'LaneBusyError';
 }
-
-/** PostgreSQL's code for a lock that was not had within `lock_timeout`. */
-const LOCK_NOT_AVAILABLE = '55P03';
 
 /**
  * Runs `work` while holding the lane's lock, which ends with the transaction, and so with the connection.
@@ -47,7 +45,7 @@ export async function withLaneLock<T>(
   try {
     return await Promise.race([locked, gaveUp]);
   } catch (error) {
-    throw sqlState(error) === LOCK_NOT_AVAILABLE ? busy() : error;
+    throw sqlStateOf(error) === LOCK_NOT_AVAILABLE ? busy() : error;
   } finally {
     held = false;
     clearTimeout(timer);
@@ -60,10 +58,4 @@ async function tryLock(tx: Transaction, lane: string): Promise<boolean> {
     .select({ got: sql<boolean>`pg_try_advisory_xact_lock(hashtextextended(${lane}, 0))` })
     .from(sql`(select) as one`);
   return row?.got === true;
-}
-
-function sqlState(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return sqlState(error.cause);
 }

@@ -9,9 +9,9 @@ import { prepared } from './prepared.ts';
 import { emails, numberEvents, numbers } from './schema.ts';
 
 /**
- * Writes the events that are not stored yet, their emails, and the row if it is older than `state`.
- * Repeating a save changes nothing. Where the row knows other changes at the same revisions, nothing is
- * written and the row's state is returned: the workflow was reset, or ran twice. Null: no such number.
+ * Writes the events, their emails and the row. Where the database knows some of the events, or others in their
+ * place (a repeat; a workflow that was reset or ran twice), nothing is written and the row's state is returned:
+ * the workflow takes that, and saves again what is not known. Null: no such number.
  */
 export async function saveNumber(
   db: Database,
@@ -105,23 +105,15 @@ async function reconcile(
   if (row.attempt > state.attempt) return { kind: 'superseded' };
 
   const stored = await storedLike(tx, row, events);
-  const missing = events.filter((event) => !stored.some((known) => known.revision === event.revision));
-  const diverged = stored.some(
-    (known) => !events.some((event) => event.revision === known.revision && isSame(event, known)),
-  );
-  if (diverged || row.revision > state.revision) {
-    const known = events.filter((event) => stored.some((other) => isSame(event, other)));
-    return { kind: 'ahead', state: stateOf(row), known: known.map((event) => event.operationId) };
-  }
-  if (missing.length > 0) await insertEvents(tx, row, request, missing, mailDomain);
-  if (row.revision < state.revision) {
+  if (stored.length === 0 && row.revision < state.revision) {
+    await insertEvents(tx, row, request, mailDomain);
     await tx.update(numbers).set(columnsOf(state)).where(eq(numbers.id, row.id));
     return { kind: 'saved' };
   }
-  // A repeat. The row keeps its times, which the first try wrote; the workflow takes them.
-  return events.length === 0
-    ? { kind: 'saved' }
-    : { kind: 'ahead', state: stateOf(row), known: events.map((event) => event.operationId) };
+  if (events.length === 0 && row.revision === state.revision) return { kind: 'saved' };
+  // The row keeps what was written first, its times too; the workflow takes that and repeats the rest.
+  const known = events.filter((event) => stored.some((other) => isSame(event, other)));
+  return { kind: 'ahead', state: stateOf(row), known: known.map((event) => event.operationId) };
 }
 
 type StoredEvent = { revision: number | null; operationId: string; type: string };
@@ -158,10 +150,10 @@ async function storedLike(tx: Transaction, row: NumberRow, events: NumberEvent[]
 async function insertEvents(
   tx: Transaction,
   row: NumberRow,
-  { state }: SaveRequest,
-  events: NumberEvent[],
+  { state, events }: SaveRequest,
   mailDomain: string,
 ): Promise<void> {
+  if (events.length === 0) return;
   await tx.insert(numberEvents).values(eventRows(row, events));
   const due = emailRows(row, state, events, mailDomain);
   // A reset workflow may repeat a transition: its email exists and stays as it is.

@@ -17,10 +17,24 @@ import {
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
 import type { BusinessCategory } from '../contract/categories.ts';
-import type { Actor, Decision, EmailKind, Ending, EventType, NumberStatus } from '../contract/number.ts';
+import {
+  type Actor,
+  type Decision,
+  type EmailKind,
+  type Ending,
+  type EventType,
+  LIVE_STATUSES,
+  NUMBER_STATUSES,
+  type NumberStatus,
+  PENDING_STATUSES,
+} from '../contract/number.ts';
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
 const createdAt = at('created_at').notNull().defaultNow();
+
+const oneOf = (statuses: readonly string[]) => sql.raw(statuses.map((status) => `'${status}'`).join(', '));
+/** A number that holds its phone number. Without the table's name, as `on conflict` wants it. */
+export const isLiveSql = sql`status in (${oneOf(LIVE_STATUSES)})`;
 
 export const organizations = pgTable('organizations', {
   id: text().primaryKey(),
@@ -129,7 +143,7 @@ export const numbers = pgTable(
   (t) => [
     uniqueIndex('numbers_live_mobile_number')
       .on(t.mobileNumber)
-      .where(sql`${t.status} in ('PENDING_VERIFICATION', 'PENDING_FACEBOOK_APPROVAL', 'APPROVED')`),
+      .where(sql`${t.status} in (${oneOf(LIVE_STATUSES)})`),
     index('numbers_account').on(t.accountId, t.id.desc()),
     index('numbers_account_status').on(t.accountId, t.status, t.id.desc()),
     index('numbers_status').on(t.status, t.id.desc()),
@@ -138,16 +152,11 @@ export const numbers = pgTable(
     index('numbers_updated').on(t.updatedAt),
     index('numbers_review')
       .on(t.status, t.waitingSince, t.id)
-      .where(sql`${t.status} in ('PENDING_VERIFICATION', 'PENDING_FACEBOOK_APPROVAL')`),
+      .where(sql`${t.status} in (${oneOf(PENDING_STATUSES)})`),
     index('numbers_unstarted')
       .on(t.id)
-      .where(
-        sql`${t.startedAttempt} < ${t.attempt} and ${t.status} in ('PENDING_VERIFICATION', 'PENDING_FACEBOOK_APPROVAL', 'APPROVED')`,
-      ),
-    check(
-      'numbers_status',
-      sql`${t.status} in ('PENDING_VERIFICATION', 'PENDING_FACEBOOK_APPROVAL', 'APPROVED', 'REJECTED', 'WITHDRAWN', 'RELEASED')`,
-    ),
+      .where(sql`${t.startedAttempt} < ${t.attempt} and ${t.status} in (${oneOf(LIVE_STATUSES)})`),
+    check('numbers_status', sql`${t.status} in (${oneOf(NUMBER_STATUSES)})`),
     index('numbers_search').using(
       'gin',
       sql`${t.displayName} gin_trgm_ops`,
@@ -222,7 +231,7 @@ export const emailAttempts = pgTable(
     startedAt: at('started_at').notNull().defaultNow(),
     finishedAt: at('finished_at'),
     recipients: text().array().notNull(),
-    /** `sending` while under way, and for ever where the process died: then it may have been sent. */
+    /** `sending` while under way; where the process died meanwhile, the next try makes it `ambiguous`. */
     outcome: text()
       .$type<'sending' | 'sent' | 'deferred' | 'refused' | 'ambiguous'>()
       .notNull()
