@@ -9,6 +9,7 @@ import Fastify, {
 } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
+import { z } from 'zod';
 import { ConfigError } from '../contract/config.ts';
 import { rootOf } from '../db/errors.ts';
 import { guardRoutes } from './auth.ts';
@@ -56,7 +57,7 @@ const ROUTES = [
   problemRoutes,
 ];
 
-/** Builds the server. Without a logger it is silent. Fails where a route does not say who may call it. */
+/** Builds the server; it does not get ready where a route does not say who may call it. Without a logger it is silent. */
 export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): Promise<FastifyInstance> {
   const api = createContext(deps);
   const fail = (
@@ -82,7 +83,9 @@ export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): 
     // While it stops it answers what still comes in on open connections.
     return503OnClosing: false,
     frameworkErrors: (error: FastifyError, request, reply) => fail(error, request, reply),
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, api.publicUrl),
+    // Longer ones are unknown, too: a 404 like any other.
+    routerOptions: { maxParamLength: 8_192 },
   };
   const app = Fastify(options);
   app.setValidatorCompiler(validatorCompiler);
@@ -110,12 +113,21 @@ export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): 
   logRequests(app);
   takeJson(app);
   guardRoutes(app, deps.db);
+  refuseUnknownParameters(app);
   const addOtherMethods = refuseOtherMethods(app);
   await describeRoutes(app, api);
   for (const routes of ROUTES) await app.register(routes, { api });
   await serveDocs(app);
   addOtherMethods();
   return app;
+}
+
+/** A route that has no query parameters refuses any, as unknown fields of a body are. */
+function refuseUnknownParameters(app: FastifyInstance): void {
+  app.addHook('onRoute', (route) => {
+    if (!route.url.startsWith('/v1/') || !route.schema) return;
+    route.schema.querystring ??= z.strictObject({});
+  });
 }
 
 /**

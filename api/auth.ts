@@ -16,7 +16,6 @@ export type Customer = { kind: 'customer'; accountId: string; actor: Actor; scop
 export type Staff = {
   kind: 'support' | 'operator';
   personId: string;
-  name: string;
   actor: Actor;
   scopes: Scope[];
 };
@@ -60,8 +59,13 @@ export function guardRoutes(app: FastifyInstance, db: Database): void {
     touch(request, db, holder);
     const caller = callerFrom(holder);
     const needed: Scope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write';
-    if (!caller || !access.includes(caller.kind) || !caller.scopes.includes(needed)) {
-      throw new ProblemError('forbidden');
+    if (!caller || !access.includes(caller.kind)) {
+      const whose = caller ? `This key is of the role ${caller.kind}.` : 'This key has no role any more.';
+      throw new ProblemError('forbidden', { detail: `This call is for: ${access.join(', ')}. ${whose}` });
+    }
+    if (!caller.scopes.includes(needed)) {
+      const detail = `This call needs a key with the scope "${needed}"; this one has: ${caller.scopes.join(', ') || 'none'}.`;
+      throw new ProblemError('forbidden', { detail });
     }
     request.caller = caller;
   });
@@ -112,7 +116,7 @@ function callerFrom(holder: KeyHolder): Caller | null {
   // A key of a person is for staff: members of an account use the account's keys.
   if (!person || person.role === 'user') return null;
   const { id, name, role } = person;
-  return { kind: role, personId: id, name, actor: { type: role, id }, scopes };
+  return { kind: role, personId: id, actor: { type: role, id, name }, scopes };
 }
 
 /** Notes the use of a key without holding up the request. */

@@ -27,11 +27,12 @@ export type Routes = FastifyPluginAsyncZod<{ api: ApiContext }>;
 
 export function createContext(deps: ApiDeps): ApiContext {
   const { config } = deps;
-  const development = config.ALLOW_HTTP_URLS ?? config.NODE_ENV === 'development';
+  const allowHttp =
+    config.NODE_ENV !== 'production' && (config.ALLOW_HTTP_URLS ?? config.NODE_ENV === 'development');
   return {
     ...deps,
     publicUrl: config.PUBLIC_URL?.replace(/\/+$/, '') ?? '',
-    fields: numberFields({ allowHttp: development && config.NODE_ENV !== 'production' }),
+    fields: numberFields({ allowHttp }),
     acceptance: {
       verificationDueMs: config.VERIFICATION_DUE_HOURS * 3_600_000,
       mailDomain: mailDomain(config.MAIL_FROM),

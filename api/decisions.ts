@@ -2,7 +2,6 @@
 import { type Actor, isPending, type PendingStatus, type Stage } from '../contract/number.ts';
 import { type StandingDecision, type Viewer, viewActor } from '../contract/views.ts';
 import type { NumberRow } from '../db/number-row.ts';
-import { endOf } from './numbers.ts';
 import { invalidField, ProblemError } from './problems.ts';
 
 export interface WantedDecision {
@@ -16,7 +15,7 @@ export interface WantedDecision {
 /** `done` when this decision stands, `open` while none does. */
 export function judgeDecision(row: NumberRow, wanted: WantedDecision): 'done' | 'open' {
   if (wanted.attempt < row.attempt) {
-    throw new ProblemError('stale_attempt', { detail: `The number is at attempt ${row.attempt}.` });
+    throw new ProblemError('stale_attempt', { fact: `The number is at attempt ${row.attempt}.` });
   }
   if (wanted.attempt > row.attempt) {
     throw invalidField('/attempt', 'unknown_attempt', `The number is at attempt ${row.attempt}.`);
@@ -28,7 +27,7 @@ export function judgeDecision(row: NumberRow, wanted: WantedDecision): 'done' | 
     const { by, outcome, at } = standing;
     // The same person saying the same again, e.g. a second click.
     if (by.id === wanted.by.id && by.type === wanted.by.type && outcome === wanted.outcome) return 'done';
-    throw new ProblemError('already_decided', { extra: { decision: { outcome, by, at } } });
+    throw new ProblemError('already_decided', { extra: { decision: shown({ outcome, by, at }, 'staff') } });
   }
   if (!isPending(row.status)) throw notPending(row, 'staff');
   return 'open';
@@ -41,7 +40,7 @@ export function judgeWithdrawal(
 ): 'done' | 'open' {
   if (row.status === 'WITHDRAWN' && row.ending?.operationId === wanted.operationId) return 'done';
   if (row.attempt !== wanted.attempt) {
-    throw new ProblemError('not_pending', { detail: 'That attempt was rejected and resubmitted meanwhile.' });
+    throw new ProblemError('not_pending', { fact: 'That attempt was rejected and resubmitted meanwhile.' });
   }
   if (row.status === wanted.stage) return 'open';
   if (!isPending(row.status)) throw notPending(row, 'customer');
@@ -59,16 +58,27 @@ export function judgeRelease(row: NumberRow, operationId: string): 'done' | 'ope
   return 'open';
 }
 
+/** What ended the attempt: a withdrawal, a release, or the decision that rejected or approved it. */
+function endOf(row: NumberRow): StandingDecision | null {
+  const { status, ending } = row;
+  if (status === 'WITHDRAWN' || status === 'RELEASED') {
+    const outcome = status === 'WITHDRAWN' ? 'withdrawn' : 'released';
+    return ending && { outcome, by: ending.by, at: ending.at };
+  }
+  const decision = row.verification?.outcome === 'rejected' ? row.verification : row.facebookDecision;
+  return decision && { outcome: decision.outcome, by: decision.by, at: decision.at };
+}
+
 export function notPending(row: NumberRow, viewer: Viewer): ProblemError {
   const end = endOf(row);
   return new ProblemError('not_pending', {
-    detail: `The number is ${row.status}.`,
+    fact: `The number is ${row.status}.`,
     extra: end ? { decision: shown(end, viewer) } : {},
   });
 }
 
 export function notApproved(row: NumberRow): ProblemError {
-  return new ProblemError('not_approved', { detail: `The number is ${row.status}.` });
+  return new ProblemError('not_approved', { fact: `The number is ${row.status}.` });
 }
 
 function shown({ outcome, by, at }: StandingDecision, viewer: Viewer): StandingDecision {

@@ -21,6 +21,7 @@ export async function serveDocs(app: FastifyInstance): Promise<void> {
       configuration: {
         url: '../openapi.json',
         pageTitle: 'Number approval API',
+        authentication: { preferredSecurityScheme: 'apiKey' },
         // Nothing is fetched from, or told to, anybody else.
         withDefaultFonts: false,
         telemetry: false,

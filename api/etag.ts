@@ -1,6 +1,11 @@
 /** Entity tags: a number's revision in quotes. */
+
+import { z } from 'zod';
 import type { NumberRow } from '../db/number-row.ts';
 import { ProblemError } from './problems.ts';
+
+/** The header `If-Match` of writes. */
+export const ifMatch = { 'if-match': z.string().optional().describe('The ETag of what is to be changed.') };
 
 export function etagOf({ revision }: { revision: number }): string {
   return `"${revision}"`;
@@ -18,10 +23,13 @@ export function isUnchanged(header: string | undefined, etag: string): boolean {
  * The revision that `If-Match` asks for: undefined for any. Compared strongly: a weak tag never matches.
  * Throws `revision_conflict` where the number is at none of them.
  */
-export function expectedRevision(header: string | undefined, row: NumberRow): number | undefined {
+export function expectedRevision(
+  header: string | undefined,
+  row: Pick<NumberRow, 'revision'>,
+): number | undefined {
   if (header === undefined) return undefined;
   const tags = tagsOf(header);
   if (tags.includes('*')) return undefined;
   if (tags.includes(etagOf(row))) return row.revision;
-  throw new ProblemError('revision_conflict', { detail: `The number is at revision ${row.revision}.` });
+  throw new ProblemError('revision_conflict', { fact: `The number is at revision ${row.revision}.` });
 }

@@ -85,8 +85,12 @@ function validationProblem(error: { validation: Issue[]; validationContext?: str
     .slice(0, MAX_FAULTS);
   if (inBody || context === 'headers') return new ProblemError('invalid_request', { errors });
   if (context === 'params') return new ProblemError('not_found');
-  return new ProblemError('malformed_request', { errors });
+  const detail = '`errors` names each query parameter at fault, with what to do.';
+  return new ProblemError('malformed_request', { errors, detail });
 }
+
+/** zod's words that say nothing to a caller. */
+const UNTOLD = new Set(['custom', 'invalid_union']);
 
 function faultsOf(issue: Issue, inBody: boolean): Fault[] {
   const path = issue.instancePath === '/' ? '' : issue.instancePath;
@@ -101,7 +105,7 @@ function faultsOf(issue: Issue, inBody: boolean): Fault[] {
   return [
     {
       pointer: inBody ? path : path.slice(1),
-      code: issue.keyword === 'custom' ? 'invalid' : issue.keyword,
+      code: UNTOLD.has(issue.keyword) ? 'invalid' : issue.keyword,
       detail: issue.message ?? 'Not valid.',
     },
   ];

@@ -47,14 +47,16 @@ export interface Operation {
   seen<T>(now: T): Promise<T>;
 }
 
-/** The request as its key knows it; null without a key. The body must be validated: it is read as JSON. */
+/** The request as its key knows it: method, path, body as it was validated, `If-Match`. Null without a key. */
 export function keyedRequest(request: FastifyRequest): KeyedRequest | null {
   const key = request.headers['idempotency-key'];
   if (typeof key !== 'string') return null;
   const caller = callerOf(request);
   const path = request.url.split('?')[0];
+  // Another If-Match is another request: whoever was told of a conflict asks for something else.
+  const given = request.headers['if-match'] === undefined ? [] : [request.headers['if-match']];
   const fingerprint = createHash('sha256')
-    .update(JSON.stringify([request.method, path, request.body ?? null]))
+    .update(JSON.stringify([request.method, path, request.body ?? null, ...given]))
     .digest('hex');
   return { scope: caller.kind === 'customer' ? caller.accountId : caller.personId, key, fingerprint };
 }

@@ -4,13 +4,16 @@ import type { FastifyBaseLogger } from 'fastify';
 import { z } from 'zod';
 import type { NumberState } from '../contract/number.ts';
 import { lastFour } from '../contract/phone.ts';
-import { type StandingDecision, viewNumber } from '../contract/views.ts';
+import { viewNumber } from '../contract/views.ts';
+import type { Taken } from '../db/accept.ts';
+import type { KeyedRequest } from '../db/idempotency.ts';
 import { type NumberRow, stateOf } from '../db/number-row.ts';
-import { getNumber, type NumberOfAccount } from '../db/read.ts';
+import { getNumber, isInTimeline, type NumberOfAccount } from '../db/read.ts';
+import { WorkflowClosed } from '../temporal/numbers.ts';
 import { type Caller, tenantOf, viewerOf } from './auth.ts';
 import type { ApiContext } from './context.ts';
 import { etagOf } from './etag.ts';
-import type { Answer } from './idempotency.ts';
+import { type Answer, earlierAnswer, type Operation } from './idempotency.ts';
 import { invalidField, ProblemError } from './problems.ts';
 import { targetProblem } from './target-url.ts';
 
@@ -28,6 +31,20 @@ export async function findFor(api: ApiContext, caller: Caller, id: string): Prom
   return found;
 }
 
+/** For an operation on a number that was `found`: whether a former try took effect, and the number as it is then. */
+export async function lookAgain(
+  api: ApiContext,
+  caller: Caller,
+  found: NumberOfAccount,
+  { operationId, resumed }: Operation,
+): Promise<{ done: boolean; found: NumberOfAccount }> {
+  if (!resumed) return { done: false, found };
+  const { id } = found.row;
+  // In this order: a row that was read before could lack what the timeline has.
+  const done = await isInTimeline(api.db, id, operationId);
+  return { done, found: await findFor(api, caller, id) };
+}
+
 /** Answers the number as it is in its row, or in `state` right after an edit. */
 export function numberAnswer(
   { row, accountName }: { row: NumberRow; accountName?: string },
@@ -39,6 +56,13 @@ export function numberAnswer(
     headers: { etag: etagOf(state) },
     body: viewNumber({ ...row, accountName }, state, viewerOf(caller)),
   };
+}
+
+/** A workflow that has ended cannot be asked; its row says, now or in a moment, how it ended. */
+export async function unlessClosed(sent: Promise<void>): Promise<void> {
+  await sent.catch((error: unknown) => {
+    if (!(error instanceof WorkflowClosed)) throw error;
+  });
 }
 
 /**
@@ -63,17 +87,6 @@ export async function untilDone(
   }
 }
 
-/** What ended the attempt: a withdrawal, a release, or the decision that rejected or approved it. */
-export function endOf(row: NumberRow): StandingDecision | null {
-  const { status, ending } = row;
-  if (status === 'WITHDRAWN' || status === 'RELEASED') {
-    const outcome = status === 'WITHDRAWN' ? 'withdrawn' : 'released';
-    return ending && { outcome, by: ending.by, at: ending.at };
-  }
-  const decision = row.verification?.outcome === 'rejected' ? row.verification : row.facebookDecision;
-  return decision && { outcome: decision.outcome, by: decision.by, at: decision.at };
-}
-
 /**
  * Starts the workflow of what was just accepted, and waits for that a moment. It is accepted in any case: what
  * does not start now, the sweeper starts.
@@ -86,9 +99,22 @@ export async function startWorkflow(api: ApiContext, row: NumberRow, log: Fastif
   await Promise.race([started, sleep(START_MS, undefined, { ref: false })]);
 }
 
-/** Refuses an Incoming URL that is not safe to call. */
-export async function checkTarget(incomingUrl: string | null | undefined): Promise<void> {
-  if (!incomingUrl) return;
-  const problem = await targetProblem(incomingUrl);
+/** Refuses an Incoming URL that is not safe to call. A repeated request is not judged again: it gets its answer. */
+export async function checkTarget(
+  api: ApiContext,
+  keyed: KeyedRequest | null,
+  incomingUrl: string | null | undefined,
+): Promise<Answer | null> {
+  if (!incomingUrl) return null;
+  const earlier = await earlierAnswer(api.db, keyed);
+  const problem = earlier ? null : await targetProblem(incomingUrl);
   if (problem !== null) throw invalidField('/incomingUrl', 'unsafe_target', problem);
+  return earlier;
+}
+
+/** The number is live already. Only its own account learns where. */
+export function numberTaken({ holder }: Taken, accountId: string): ProblemError {
+  return new ProblemError('number_taken', {
+    extra: holder?.accountId === accountId ? { numberId: holder.id } : {},
+  });
 }

@@ -25,8 +25,11 @@ export async function describeRoutes(app: FastifyInstance, api: ApiContext): Pro
     transform: (document) => {
       const { schema, url } = jsonSchemaTransform(document);
       const { access, emptyBody } = document.route.config ?? {};
-      const security = access === 'public' ? [] : [{ apiKey: [] }];
-      return { schema: { ...schema, security, ...(emptyBody && { [EMPTY_BODY]: true }) }, url };
+      const isPublic = access === 'public' || access === undefined;
+      const security = isPublic ? [] : [{ apiKey: [] }];
+      const who = isPublic ? 'For anyone.' : `For: ${access.join(', ')}.`;
+      const description = [schema.description, who].filter(Boolean).join(' ');
+      return { schema: { ...schema, description, security, ...(emptyBody && { [EMPTY_BODY]: true }) }, url };
     },
     transformObject: (document) => tidy(jsonSchemaTransformObject(document) as Json) as never,
   });

@@ -44,6 +44,11 @@ export function page<T>(
   return { items, nextCursor };
 }
 
+/** PostgreSQL knows no year 0, and nothing here is older than 1970. */
+export function storableDate(text: string): Date {
+  return new Date(Math.min(Math.max(Date.parse(text), 0), Date.UTC(9999, 0)));
+}
+
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);

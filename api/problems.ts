@@ -13,8 +13,10 @@ export interface Fault {
 }
 
 interface ProblemOptions {
-  /** What is wrong here; the table's advice when left out. */
+  /** What is wrong here, in place of the table's advice. */
   detail?: string;
+  /** What is wrong here, told before the table's advice. */
+  fact?: string;
   errors?: Fault[];
   /** Members of their own: `numberId`, `decision`. */
   extra?: Record<string, unknown>;
@@ -32,10 +34,8 @@ export class ProblemError extends Error {
   readonly options: ProblemOptions;
 
   constructor(code: ProblemCode, options: ProblemOptions = {}) {
-    super(
-      options.detail ?? PROBLEMS[code].advice,
-      options.cause === undefined ? {} : { cause: options.cause },
-    );
+    const { detail = [options.fact, PROBLEMS[code].advice].filter(Boolean).join(' ') } = options;
+    super(detail, options.cause === undefined ? {} : { cause: options.cause });
     this.code = code;
     this.options = options;
   }

@@ -2,14 +2,20 @@
  * Whether a customer's URL is safe to call: never this machine, its network or anything else that is not
  * public. Judged here when it is saved, on the literal and on what DNS answers; and again at each call.
  */
-import { lookup } from 'node:dns/promises';
+import { Resolver } from 'node:dns/promises';
 import ipaddr from 'ipaddr.js';
+import { within } from './within.ts';
 
 type Resolve = (host: string) => Promise<{ address: string }[]>;
 
-const DNS_DEADLINE_MS = 2_000;
-/** Names that mean "here", whatever DNS says. */
-const LOCAL_NAME = /(^|\.)(localhost|local|internal)$/;
+const DNS_DEADLINE_MS = 2_500;
+/** Names that mean "here", whatever DNS says: also every name without a dot. */
+const LOCAL_NAME = /(^|\.)(localhost|local|internal)$|^[^.:]+$/;
+/**
+ * Asks the name servers itself. The system's `lookup` would wait for a silent one in the few threads that
+ * connections to the database need, too.
+ */
+const resolver = new Resolver({ timeout: 1_000, tries: 2 });
 
 /** What is wrong with the URL as a target, or null. A name that does not resolve now is taken. */
 export async function targetProblem(url: string, resolve: Resolve = resolveAll): Promise<string | null> {
@@ -54,19 +60,12 @@ function embeddedIPv4(address: ipaddr.IPv6): ipaddr.IPv4 | null {
 }
 
 async function resolved(host: string, resolve: Resolve): Promise<{ address: string }[]> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<[]>((give) => {
-    timer = setTimeout(() => give([]), DNS_DEADLINE_MS);
-  });
-  try {
-    return await Promise.race([resolve(host), late]);
-  } catch {
-    return [];
-  } finally {
-    clearTimeout(timer);
-  }
+  return within(DNS_DEADLINE_MS, resolve(host)).catch(() => []);
 }
 
-function resolveAll(host: string): Promise<{ address: string }[]> {
-  return lookup(host, { all: true });
+async function resolveAll(host: string): Promise<{ address: string }[]> {
+  const answers = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
+  return answers.flatMap((answer) =>
+    answer.status === 'fulfilled' ? answer.value.map((address) => ({ address })) : [],
+  );
 }

@@ -1,7 +1,7 @@
 /**
  * The one table of problems: HTTP status, title and what the caller can do about it. A problem's `type` is
  * `<public address>/problems/<code>`, where this table is readable. Workflow code refuses an update with the
- * same names as `ApplicationFailure` types. Plain constants: part of the workflow bundle.
+ * same names as `ApplicationFailure` types.
  */
 interface Problem {
   status: number;
@@ -56,7 +56,8 @@ export const PROBLEMS = {
   not_rejected: {
     status: 409,
     title: 'The number is not rejected',
-    advice: 'Only a rejected number can be resubmitted. Read the number again.',
+    advice:
+      'Only a rejected number can be resubmitted. Submit one that was withdrawn or released as a new number.',
   },
   already_decided: {
     status: 409,
@@ -86,7 +87,8 @@ export const PROBLEMS = {
   unsupported_media_type: {
     status: 415,
     title: 'Unsupported media type',
-    advice: 'Send "Content-Type: application/json".',
+    advice:
+      'Send JSON with "Content-Type: application/json"; PATCH also takes "application/merge-patch+json".',
   },
   invalid_request: {
     status: 422,
@@ -96,7 +98,8 @@ export const PROBLEMS = {
   idempotency_key_reused: {
     status: 422,
     title: 'The Idempotency-Key was used for another request',
-    advice: 'Draw a new key for each new request; repeat a key only with the same method, path and body.',
+    advice:
+      'Draw a new key for each new request; repeat a key only with the same method, path, body and If-Match.',
   },
   internal: {
     status: 500,

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { BUSINESS_CATEGORIES, type BusinessCategory } from './categories.ts';
+import { FIELD_NAMES, OUTCOMES } from './number.ts';
 import { parseMobileNumber } from './phone.ts';
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this refuses
@@ -13,11 +14,35 @@ const CONTROL_EXCEPT_LINE_BREAKS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007
 
 const characters = (text: string) => [...text].length;
 
+/** Zero-width and other formatting characters, and all kinds of space: nobody sees them. */
+const INVISIBLE = /[\p{Cf}\p{Z}\s]/gu;
+/** Characters that turn the direction of what follows them. */
+const DIRECTION = /[\u202a-\u202e\u2066-\u2069]/;
+
+/** `Required.` before what to send, where nothing was sent. */
+const orRequired = (what: string) => (issue: { input?: unknown }) =>
+  issue.input === undefined ? `Required. ${what}` : what;
+/** For bodies: what to send instead of a list, a text or null. */
+const object = (issue: { code?: string }) =>
+  issue.code === 'invalid_type' ? 'Send a JSON object.' : undefined;
+
+interface About {
+  description?: string;
+  example?: string;
+}
+
 /** Text of a bounded number of characters, trimmed and in NFC. */
-function text(options: { min?: number; max: number; lineBreaks?: boolean }) {
+function text(options: { min?: number; max: number; lineBreaks?: boolean; about?: About }) {
+  const { min = 0, max, about: { description, example } = {} } = options;
   const forbidden = options.lineBreaks ? CONTROL_EXCEPT_LINE_BREAKS : CONTROL;
   return z
-    .string({ error: 'Send a text.' })
+    .string({ error: orRequired('Send a text.') })
+    .meta({
+      ...(min > 0 && { minLength: min }),
+      maxLength: max,
+      ...(description && { description }),
+      ...(example && { examples: [example] }),
+    })
     .refine((value) => value.isWellFormed(), {
       error: 'Contains half a character (a lone surrogate); send whole Unicode characters.',
       abort: true,
@@ -29,28 +54,28 @@ function text(options: { min?: number; max: number; lineBreaks?: boolean }) {
       abort: true,
     })
     .transform((value) => value.normalize('NFC').trim())
-    .refine((value) => characters(value) >= (options.min ?? 0), {
-      error: `Must have at least ${options.min} characters.`,
+    .refine((value) => characters(value.replace(INVISIBLE, '')) >= Math.min(min, 2), {
+      error: `Must have at least ${min} characters that can be seen.`,
+      abort: true,
     })
-    .refine((value) => characters(value) <= options.max, {
-      error: `Must have at most ${options.max} characters.`,
-    });
+    .refine((value) => characters(value) >= min, { error: `Must have at least ${min} characters.` })
+    .refine((value) => characters(value) <= max, { error: `Must have at most ${max} characters.` });
 }
 
-/** Parses a URL strictly: absolute, one of the protocols, no user or password in it. */
-function url(options: { protocols: string[]; max: number; name: string }) {
-  return text({ max: options.max }).refine(
+/**
+ * A full URL with one of the protocols and no user or password. Only what every reader understands in one way:
+ * browsers read a backslash as a slash, and take any number of slashes before the host.
+ */
+function url(options: { protocols: string[]; max: number; name: string; about: About }) {
+  return text({ max: options.max, about: options.about }).refine(
     (value) => {
       const parsed = URL.parse(value);
       return (
         value === '' ||
         (parsed !== null &&
           options.protocols.includes(parsed.protocol) &&
-          /^[a-z]+:\/\//i.test(value) &&
-          !/\s/.test(value) &&
-          parsed.hostname !== '' &&
-          parsed.username === '' &&
-          parsed.password === '')
+          /^[a-z]+:\/\/[^/?#@]+([/?#]|$)/i.test(value) &&
+          !/[\s\\]/.test(value))
       );
     },
     { error: `Send a full ${options.name} URL without a user name or password in it.` },
@@ -65,24 +90,46 @@ function optional<T extends z.ZodType<string, string>>(schema: T) {
     .optional();
 }
 
-const displayName = text({ min: 2, max: 75 });
-const businessCategory = z.enum(
-  Object.keys(BUSINESS_CATEGORIES) as [BusinessCategory, ...BusinessCategory[]],
-  { error: 'Send one of the ids of GET /v1/business-categories.' },
-);
-const email = text({ max: 128 }).refine((value) => value === '' || z.email().safeParse(value).success, {
+const displayName = text({
+  min: 2,
+  max: 75,
+  about: {
+    description: 'The name to identify the number: 2 to 75 characters, on one line.',
+    example: 'Widgets number',
+  },
+}).refine((value) => !DIRECTION.test(value), {
+  error: 'Remove the invisible characters that turn the direction of writing.',
+});
+const businessCategory = z
+  .enum(Object.keys(BUSINESS_CATEGORIES) as [BusinessCategory, ...BusinessCategory[]], {
+    error: orRequired('Send one of the ids of GET /v1/business-categories.'),
+  })
+  .meta({ description: 'An id of GET /v1/business-categories.', examples: ['RETAIL'] });
+const email = text({
+  max: 128,
+  about: {
+    description: 'One address, part of the public profile; notices never go there. `null` for none.',
+    example: 'hello@example.com',
+  },
+}).refine((value) => value === '' || z.email().safeParse(value).success, {
   error: 'Send one email address, like name@example.com.',
 });
 
 const mobileNumber = z
-  .string({ error: 'Send a text in international form, like "+1 555 555 0123".' })
+  .string({ error: orRequired('Send a text in international form, like "+1 555 555 0123".') })
   .max(64, 'A phone number has at most 15 digits.')
+  .meta({
+    description:
+      'A business number, not a personal WhatsApp number, in international form. Spaces, dashes, dots and brackets are removed.',
+    examples: ['+1 415 555 0123'],
+  })
   .transform((value, context) => {
     const e164 = parseMobileNumber(value.trim());
     if (e164 === null) {
       context.addIssue({
         code: 'custom',
-        message: 'Not a possible phone number; send it in international form, like "+1 555 555 0123".',
+        message:
+          'Not a possible phone number. Send it in international form, like "+1 555 555 0123", without a 0 between country code and number.',
       });
       return z.NEVER;
     }
@@ -101,23 +148,59 @@ export function numberFields(options: { allowHttp: boolean }) {
         protocols: options.allowHttp ? ['https:', 'http:'] : ['https:'],
         max: 2048,
         name: options.allowHttp ? 'https (or http, in development)' : 'https',
+        about: {
+          description: 'Where incoming messages are forwarded to: a public https address. `null` for none.',
+          example: 'https://example.com/whatsapp',
+        },
       }),
     ),
-    address: optional(text({ max: 256, lineBreaks: true })),
-    businessDescription: optional(text({ max: 256, lineBreaks: true })),
+    address: optional(
+      text({
+        max: 256,
+        lineBreaks: true,
+        about: {
+          description: 'The address of the business. `null` for none.',
+          example: '1 Long Street, Springfield',
+        },
+      }),
+    ),
+    businessDescription: optional(
+      text({
+        max: 256,
+        lineBreaks: true,
+        about: { description: 'What the business does. `null` for none.', example: 'Sells widgets.' },
+      }),
+    ),
     businessCategory,
     contactEmail: optional(email),
-    website: optional(url({ protocols: ['https:', 'http:'], max: 256, name: 'http or https' })),
+    website: optional(
+      url({
+        protocols: ['https:', 'http:'],
+        max: 256,
+        name: 'http or https',
+        about: {
+          description: 'The website of the business. `null` for none.',
+          example: 'https://example.com',
+        },
+      }),
+    ),
   };
-  const changes = z
-    .strictObject(profile)
-    .partial()
-    .transform((body) => body as Changes);
   return {
     /** Body of a submission. */
-    submission: z.strictObject({ mobileNumber, ...profile }),
+    submission: z.strictObject({ mobileNumber, ...profile }, { error: object }),
     /** Body of an edit or a resubmission: the fields to change; `null` or `""` clears an optional one. */
-    changes,
+    changes: z
+      .strictObject(
+        {
+          ...profile,
+          mobileNumber: z
+            .never({ error: 'The number itself cannot be changed; submit the other number anew.' })
+            .describe('Never: the number itself cannot be changed.'),
+        },
+        { error: object },
+      )
+      .partial()
+      .transform(({ mobileNumber: _, ...changes }) => changes as Changes),
   };
 }
 
@@ -138,18 +221,6 @@ export interface Profile {
 /** Fields to change, with their new values. */
 export type Changes = Partial<Profile>;
 
-/** Fields that a rejection may name: all that a person fills in. */
-export const FIELD_NAMES = [
-  'displayName',
-  'mobileNumber',
-  'incomingUrl',
-  'address',
-  'businessDescription',
-  'businessCategory',
-  'contactEmail',
-  'website',
-] as const;
-
 /** What people see on screen and in emails. */
 export const FIELD_LABELS: Record<(typeof FIELD_NAMES)[number], string> = {
   displayName: 'Display Name',
@@ -164,17 +235,40 @@ export const FIELD_LABELS: Record<(typeof FIELD_NAMES)[number], string> = {
 
 /** Body of a support or Facebook decision. */
 export const decisionBody = z
-  .strictObject({
-    outcome: z.enum(['approved', 'rejected'], { error: 'Send "approved" or "rejected".' }),
-    reason: text({ min: 3, max: 1000, lineBreaks: true }).optional(),
-    code: z
-      .string()
-      .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'A short word of letters, digits, "_", "." or "-".')
-      .optional(),
-    fields: z.array(z.enum(FIELD_NAMES)).max(FIELD_NAMES.length).optional(),
-    attempt: z.int().min(1).optional(),
-  })
-  .refine((body) => body.outcome === 'approved' || body.reason !== undefined, {
+  .strictObject(
+    {
+      outcome: z.enum(OUTCOMES, { error: orRequired('Send "approved" or "rejected".') }),
+      reason: text({
+        min: 3,
+        max: 1000,
+        lineBreaks: true,
+        about: {
+          description:
+            'Required to reject. The submitter reads it, in the email and in the timeline, also where it comes with an approval.',
+          example: 'The address belongs to another company.',
+        },
+      }).nullish(),
+      code: z
+        .string({ error: 'Send a short word.' })
+        .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'A short word of letters, digits, "_", "." or "-".')
+        .meta({ description: 'A short machine word for the reason.', examples: ['address_mismatch'] })
+        .nullish(),
+      fields: z
+        .array(z.enum(FIELD_NAMES, { error: `Send names out of ${FIELD_NAMES.join(', ')}.` }), {
+          error: 'Send a list of field names.',
+        })
+        .refine((fields) => new Set(fields).size === fields.length, { error: 'Name each field once.' })
+        .meta({ description: 'The fields at fault.', examples: [['address']] })
+        .optional(),
+      attempt: z
+        .int({ error: 'Send a whole number.' })
+        .min(1, 'Attempts count from 1.')
+        .describe('The attempt that the decision is for; the current one when left out.')
+        .optional(),
+    },
+    { error: object },
+  )
+  .refine((body) => body.outcome === 'approved' || (body.reason ?? null) !== null, {
     path: ['reason'],
     error: 'A rejection needs a reason of 3 to 1,000 characters; the submitter reads it.',
   });

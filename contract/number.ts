@@ -42,11 +42,25 @@ export type Outcome = (typeof OUTCOMES)[number];
 export const WAITING_FOR = ['support', 'facebook', 'customer'] as const;
 export type WaitingFor = (typeof WAITING_FOR)[number];
 
+/** What a person fills in, and what a rejection may name. */
+export const FIELD_NAMES = [
+  'displayName',
+  'mobileNumber',
+  'incomingUrl',
+  'address',
+  'businessDescription',
+  'businessCategory',
+  'contactEmail',
+  'website',
+] as const;
+
 export const ACTOR_TYPES = ['customer', 'support', 'operator', 'facebook', 'system'] as const;
 /** Who did something. `id` is a person (`usr_…`), an API key (`key_…`), or null where there is none. */
 export interface Actor {
   type: (typeof ACTOR_TYPES)[number];
   id: string | null;
+  /** What a staff person was called then, for the operators who read it; never shown to customers. */
+  name?: string;
 }
 
 /** One stage's decision. `decisionId` is drawn by whoever sends it, so that a sender recognises its own. */

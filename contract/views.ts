@@ -222,7 +222,7 @@ export function viewActor(actor: Actor, viewer: Viewer): Actor {
 function viewDecision(decision: Decision | null, held: boolean): z.output<typeof decisionView> | null {
   if (decision === null) return null;
   const { outcome, reason, code, fields, by, at } = decision;
-  return { outcome, reason, code, fields, by, at, held };
+  return { outcome, reason, code, fields, by: viewActor(by, 'staff'), at, held };
 }
 
 function page<T extends z.ZodType>(item: T, id: string) {

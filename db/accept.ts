@@ -78,19 +78,27 @@ export async function acceptSubmission(
  */
 export async function acceptResubmission(
   tx: Transaction,
-  request: Acceptance & { numberId: string; changes: Changes },
+  request: Acceptance & {
+    numberId: string;
+    changes: Changes;
+    /** Throws where the number is not what the caller takes it for. */
+    check?: (before: NumberRow) => void;
+  },
 ): Promise<NumberRow | Taken | { notRejected: NumberRow } | null> {
   const { numberId, accountId, by, changes } = request;
   const mine = and(eq(numbers.id, numberId), eq(numbers.accountId, accountId));
   const [before] = await tx.select().from(numbers).where(mine).for('update');
   if (!before) return null;
   if (before.status !== 'REJECTED') return { notRejected: before };
+  request.check?.(before);
+  const holder = await holderOf(tx, before.mobileNumber);
+  if (holder) return { taken: true, holder };
 
   const old = stateOf(before);
   const next = { attempt: old.attempt + 1, revision: old.revision + 1 };
   const state = pending({ ...old.profile, ...changes }, next, request.settings);
   const row = await tx
-    // A savepoint: the number may be live elsewhere by now, and the transaction has that to answer.
+    // A savepoint: it may be taken this very moment, and the transaction has that to answer.
     .transaction((savepoint) =>
       savepoint
         .update(numbers)

@@ -31,7 +31,7 @@ import type { NumberState, Stage } from '../contract/number.ts';
 import type { Database } from '../db/client.ts';
 import { type NumberRow, stateOf } from '../db/number-row.ts';
 import { markStarted } from '../db/started.ts';
-import { TemporalUnavailable, within } from './unavailable.ts';
+import { callWithin, TemporalUnavailable } from './unavailable.ts';
 
 export { TemporalUnavailable };
 
@@ -86,7 +86,7 @@ export function createNumberWorkflows(deps: {
 
   async function start(row: NumberRow): Promise<void> {
     try {
-      await within(client, DEADLINE.start, () =>
+      await callWithin(client, DEADLINE.start, () =>
         client.workflow.start(NUMBER_WORKFLOW, startOptions(row, config)),
       );
     } catch (error) {
@@ -113,7 +113,7 @@ export function createNumberWorkflows(deps: {
   }
 
   const signal = <T>(row: NumberRow, definition: SignalDefinition<[T]>, payload: T) =>
-    reach(row, () => within(client, DEADLINE.signal, () => handle(row).signal(definition, payload)));
+    reach(row, () => callWithin(client, DEADLINE.signal, () => handle(row).signal(definition, payload)));
 
   const inLine = editLines();
 
@@ -123,18 +123,19 @@ export function createNumberWorkflows(deps: {
       signal(row, stage === 'verification' ? supportVerification : facebookApproval, payload),
     withdraw: (row, payload) => signal(row, withdraw, payload),
     release: (row, payload) => signal(row, release, payload),
-    refresh: (row) => reach(row, () => within(client, DEADLINE.signal, () => handle(row).signal(refresh))),
+    refresh: (row) =>
+      reach(row, () => callWithin(client, DEADLINE.signal, () => handle(row).signal(refresh))),
     edit(row, updateId, edit) {
       const deadline = Date.now() + DEADLINE.edit;
       const once = () =>
-        within(client, deadline - Date.now(), () =>
+        callWithin(client, deadline - Date.now(), () =>
           handle(row).executeUpdate(editNumber, { args: [edit], updateId }),
         );
       return inLine(row.id, () => reach(row, () => untilTaken(deadline, once))).catch(explainEdit);
     },
     async reachable() {
       const check = () => client.connection.workflowService.getSystemInfo({});
-      return within(client, DEADLINE.health, check).then(
+      return callWithin(client, DEADLINE.health, check).then(
         () => true,
         () => false,
       );

@@ -27,7 +27,7 @@ function isNotNow(error: unknown): boolean {
 }
 
 /** Runs a call that has to end within `ms`. Throws `TemporalUnavailable` when Temporal does not answer. */
-export async function within<T>(client: Client, ms: number, call: () => Promise<T>): Promise<T> {
+export async function callWithin<T>(client: Client, ms: number, call: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   // The client's own deadline does not cover waiting for a connection.
   const expired = new Promise<never>((_, reject) => {

@@ -17,7 +17,7 @@ import { deleteExpiredIdempotencyRecords } from '../db/idempotency.ts';
 import type { NumberRow } from '../db/number-row.ts';
 import { countStarted, findNumber, findNumbers, startedNumbers, unstartedNumbers } from '../db/started.ts';
 import { type NumberWorkflows, TemporalUnavailable } from '../temporal/numbers.ts';
-import { within } from '../temporal/unavailable.ts';
+import { callWithin } from '../temporal/unavailable.ts';
 
 /** An arbitrary number that means "sweeping". */
 const SWEEP_LOCK = 7_264_022;
@@ -91,7 +91,7 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
 
   /** Fewer workflows than live numbers: some were terminated, or Temporal lost them. A page of rows a round. */
   async function startLost(): Promise<number> {
-    const { count } = await within(client, CALL_DEADLINE_MS, () => client.workflow.count(RUNNING_LIVE));
+    const { count } = await callWithin(client, CALL_DEADLINE_MS, () => client.workflow.count(RUNNING_LIVE));
     if (count >= (await countStarted(db))) return 0;
     const rows = await startedNumbers(db, place, PAGE);
     place = rows.length === PAGE ? (rows.at(-1)?.id ?? '') : '';
@@ -100,7 +100,7 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
 
   async function isRunning(row: NumberRow): Promise<boolean> {
     try {
-      const { status } = await within(client, CALL_DEADLINE_MS, () =>
+      const { status } = await callWithin(client, CALL_DEADLINE_MS, () =>
         client.workflow.getHandle(workflowId(row)).describe(),
       );
       return status.name === 'RUNNING';
@@ -149,7 +149,7 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
         .map((stray) => ({ ...stray, row })),
     );
     await total(strays, async ({ id, attempt, row }) => {
-      const known = await within(client, CALL_DEADLINE_MS, () =>
+      const known = await callWithin(client, CALL_DEADLINE_MS, () =>
         client.workflow.getHandle(id).query(getNumber),
       );
       // Ended meanwhile: the list lags a little.
@@ -165,7 +165,7 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
   /** What a query finds, by the parts of the workflow ids. */
   async function list(query: string) {
     const found: { id: string; numberId: string; attempt: number }[] = [];
-    await within(client, LIST_DEADLINE_MS, async () => {
+    await callWithin(client, LIST_DEADLINE_MS, async () => {
       for await (const { workflowId: id } of client.workflow.list({ query })) {
         const [, , numberId, attempt] = id.split(':');
         if (numberId) found.push({ id, numberId, attempt: Number(attempt) });
@@ -175,7 +175,7 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
   }
 
   async function lags(row: NumberRow): Promise<boolean> {
-    const known = await within(client, CALL_DEADLINE_MS, () =>
+    const known = await callWithin(client, CALL_DEADLINE_MS, () =>
       client.workflow.getHandle(workflowId(row)).query(getNumber),
     );
     return known.revision < row.revision;

@@ -3,11 +3,12 @@
  * into commands, or say in a sentence why not. Whatever they let through can be stored.
  */
 import { BUSINESS_CATEGORIES } from '../contract/categories.ts';
-import type { Changes } from '../contract/fields.ts';
+import type { Changes, Profile } from '../contract/fields.ts';
 import type { EditUpdate, NumberApprovalInput } from '../contract/messages.ts';
 import {
   ACTOR_TYPES,
   type Actor,
+  FIELD_NAMES,
   isPending,
   NUMBER_STATUSES,
   type PendingStatus,
@@ -35,14 +36,17 @@ const storable = (text: string) => text.isWellFormed() && !text.includes('\u0000
 const isText = (raw: unknown, max: number): raw is string =>
   typeof raw === 'string' && storable(raw) && [...raw].length <= max;
 
+const isFieldName = (raw: unknown) => FIELD_NAMES.some((name) => name === raw);
+
 const isId = (raw: unknown): raw is string => isText(raw, 255) && raw.length > 0;
 
 function readActor(raw: unknown): Actor | null {
   if (raw === undefined || raw === null) return BY_HAND;
   if (!isObject(raw)) return null;
   const type = ACTOR_TYPES.find((known) => known === raw['type']);
-  const id = raw['id'] ?? null;
-  return type && (id === null || isId(id)) ? { type, id } : null;
+  const { id = null, name } = raw;
+  if (!type || !(id === null || isId(id))) return null;
+  return { type, id, ...(isText(name, 200) && { name }) };
 }
 
 /** Reads what withdrawals, releases and decisions share. `problem` where it is not for this attempt. */
@@ -71,9 +75,10 @@ export function readDecision(raw: unknown, defaults: Defaults): Read<NewDecision
     return { problem: 'outcome is not approved or rejected' };
   if (reason !== null && !isText(reason, 1000)) return { problem: 'reason is not a text of at most 1,000' };
   if (outcome === 'rejected' && !reason?.trim()) return { problem: 'a rejection needs a reason' };
-  if (code !== null && !isText(code, 64)) return { problem: 'code is not a short text' };
-  if (!Array.isArray(fields) || fields.length > 20 || !fields.every((field) => isText(field, 64))) {
-    return { problem: 'fields is not a list of field names' };
+  if (code !== null && !(isText(code, 64) && /^[\w.-]+$/.test(code)))
+    return { problem: 'code is not a short word' };
+  if (!Array.isArray(fields) || fields.length > FIELD_NAMES.length || !fields.every(isFieldName)) {
+    return { problem: `fields is not a list of ${FIELD_NAMES.join(', ')}` };
   }
   const { id, by } = request.value;
   return { value: { decisionId: id, outcome, reason, code, fields, by } };
@@ -98,16 +103,16 @@ export function readRelease(raw: unknown, defaults: Defaults): Read<{ operationI
     : { value: { operationId: request.value.id, by: request.value.by } };
 }
 
-/** Longest text of each profile field, in characters, and whether it may be empty. */
-const PROFILE = {
-  displayName: { min: 2, max: 75 },
-  incomingUrl: { min: 0, max: 2048 },
+/** Shortest and longest text of each profile field, in characters, and its form where it has one. */
+const PROFILE: Record<keyof Profile, { min: number; max: number; form?: RegExp }> = {
+  displayName: { min: 2, max: 75, form: /^[^\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]*$/u },
+  incomingUrl: { min: 0, max: 2048, form: /^https?:\/\/[^\s/?#@\\]+([/?#][^\s\\]*)?$/i },
   address: { min: 0, max: 256 },
   businessDescription: { min: 0, max: 256 },
   businessCategory: { min: 1, max: 64 },
-  contactEmail: { min: 0, max: 128 },
-  website: { min: 0, max: 256 },
-} as const;
+  contactEmail: { min: 0, max: 128, form: /^[^\s@<>,;]+@[^\s@<>,;]+$/ },
+  website: { min: 0, max: 256, form: /^https?:\/\/[^\s/?#@\\]+([/?#][^\s\\]*)?$/i },
+};
 
 export function readEdit(raw: unknown): Read<EditUpdate> {
   if (!isObject(raw) || !isObject(raw['changes'])) return { problem: 'send { "changes": { … } }' };
@@ -125,6 +130,8 @@ export function readEdit(raw: unknown): Read<EditUpdate> {
       return { problem: `${field} is not a text of at most ${rule.max} characters` };
     if ([...(value ?? '')].length < rule.min)
       return { problem: `${field} needs at least ${rule.min} characters` };
+    if (value !== null && rule.form && !rule.form.test(value))
+      return { problem: `${field} is not of its form` };
     if (field === 'businessCategory' && !Object.hasOwn(BUSINESS_CATEGORIES, value ?? '')) {
       return { problem: `${field} is not a known category` };
     }

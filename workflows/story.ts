@@ -1,5 +1,11 @@
 /** A number's story in words, for whoever opens its workflow in the Temporal UI ("User Metadata"). */
-import type { Actor, Decision, NumberState, NumberStatus } from '../contract/number.ts';
+import {
+  type Actor,
+  type Decision,
+  isPending,
+  type NumberState,
+  type NumberStatus,
+} from '../contract/number.ts';
 
 const AWAITED: Record<NumberStatus, string> = {
   PENDING_VERIFICATION: '**support** to verify the details',
@@ -28,8 +34,8 @@ export function tellStory(mobileNumber: string, state: NumberState, emails: Emai
     '',
     `- Number: ${mobileNumber}, "${plain(state.profile.displayName)}"`,
     `- Attempt ${state.attempt}, revision ${state.revision}, submitted ${time(state.submittedAt)}, last change ${time(state.updatedAt)}`,
-    `- Support: ${decided(state.verification)}`,
-    `- Facebook: ${decided(state.facebookDecision)}${isHeld(state) ? ' (held until support approves)' : ''}`,
+    `- Support: ${decided(state.verification, state)}`,
+    `- Facebook: ${decided(state.facebookDecision, state)}${isHeld(state) ? ' (held until support approves)' : ''}`,
   ];
   if (state.ending) lines.push(`- ${state.status} by ${who(state.ending.by)} at ${time(state.ending.at)}`);
   if (emails.trouble) lines.push(`- Emails: not all sent: ${plain(emails.trouble)}`);
@@ -45,13 +51,18 @@ export function nameSave(state: NumberState): string {
 const isHeld = (state: NumberState) =>
   state.status === 'PENDING_VERIFICATION' && state.facebookDecision !== null;
 
-function decided(decision: Decision | null): string {
-  if (!decision) return 'not decided yet';
+function decided(decision: Decision | null, { status }: NumberState): string {
+  if (!decision)
+    return isPending(status) ? 'not decided yet' : 'no decision counts: the number was ended before';
   const reason = decision.reason ? `: ${plain(decision.reason)}` : '';
   return `${decision.outcome} by ${who(decision.by)} at ${time(decision.at)}${reason}`;
 }
 
-const who = (actor: Actor) => (actor.id ? `${actor.type} ${actor.id}` : `${actor.type} (by hand)`);
+function who({ type, id, name }: Actor): string {
+  if (id === null) return `${type} (by hand)`;
+  return name === undefined ? `${type} ${id}` : `${plain(name)} (${type} ${id})`;
+}
+
 const time = (iso: string | null) => (iso ? `${iso.slice(0, 16).replace('T', ' ')} UTC` : 'never');
 /** Text of people, on one line and without meaning in Markdown. */
 const plain = (text: string) =>

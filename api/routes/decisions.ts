@@ -3,7 +3,7 @@ import { type DecisionBody, decisionBody } from '../../contract/fields.ts';
 import type { Stage } from '../../contract/number.ts';
 import { numberView } from '../../contract/views.ts';
 import type { NumberRow } from '../../db/number-row.ts';
-import { isInTimeline } from '../../db/read.ts';
+import { isInTimeline, type NumberOfAccount } from '../../db/read.ts';
 import { answers, GUARDED, WRITES } from '../answers.ts';
 import { type Staff, staffOf } from '../auth.ts';
 import type { ApiContext, Routes } from '../context.ts';
@@ -16,9 +16,8 @@ import {
   throughWorkflow,
   writeHeaders,
 } from '../idempotency.ts';
-import { findFor, numberAnswer, numberParams, untilDone } from '../numbers.ts';
+import { findFor, lookAgain, numberAnswer, numberParams, unlessClosed, untilDone } from '../numbers.ts';
 import { ProblemError } from '../problems.ts';
-import { unlessClosed } from './endings.ts';
 
 const STAGE_ROUTES = [
   {
@@ -61,8 +60,9 @@ export const decisionRoutes: Routes = async (app, { api }) => {
       },
       async (request, reply) => {
         const caller = staffOf(request);
+        const found = await findFor(api, caller, request.params.id);
         const answer = await throughWorkflow(api.db, keyedRequest(request), (operation) =>
-          decide(api, caller, stage, request.params.id, request.body, operation),
+          decide(api, caller, stage, found, request.body, operation),
         );
         return give(reply, answer);
       },
@@ -74,38 +74,32 @@ async function decide(
   api: ApiContext,
   caller: Staff,
   stage: Stage,
-  id: string,
+  before: NumberOfAccount,
   body: DecisionBody,
-  { operationId, resumed, seen }: Operation,
+  operation: Operation,
 ): Promise<Answer> {
-  const read = () => findFor(api, caller, id);
-  const found = await read();
+  const { done, found } = await lookAgain(api, caller, before, operation);
+  if (done) return numberAnswer(found, caller);
+  const { operationId } = operation;
+  const { id } = found.row;
   const by = caller.actor;
   const { outcome } = body;
   // A repeat is for the attempt that the first try saw, not for one that came meanwhile.
-  const { attempt = (await seen({ attempt: found.row.attempt })).attempt } = body;
+  const attempt = body.attempt ?? (await operation.seen(found.row.attempt));
   const judge = (row: NumberRow) => judgeDecision(row, { stage, attempt, outcome, operationId, by });
 
-  const mayBeDone = resumed && (await isInTimeline(api.db, id, operationId));
-  if (mayBeDone || judge(found.row) === 'done') return numberAnswer(found, caller);
+  if (judge(found.row) === 'done') return numberAnswer(found, caller);
   const { reason = null, code = null, fields = [] } = body;
-  await unlessClosed(
-    api.workflows.decide(found.row, stage, {
-      decisionId: operationId,
-      attempt,
-      outcome,
-      reason,
-      code,
-      fields,
-      by,
-    }),
-  );
+  const signal = { decisionId: operationId, attempt, outcome, reason, code, fields, by };
+  await unlessClosed(api.workflows.decide(found.row, stage, signal));
   try {
     return numberAnswer(await untilDone(api, found.row, judge), caller);
   } catch (error) {
     // It took effect, and the number has moved on since: e.g. it was rejected and resubmitted at once.
     const refused = error instanceof ProblemError && error.code !== 'unavailable';
-    if (refused && (await isInTimeline(api.db, id, operationId))) return numberAnswer(await read(), caller);
+    if (refused && (await isInTimeline(api.db, id, operationId))) {
+      return numberAnswer(await findFor(api, caller, id), caller);
+    }
     throw error;
   }
 }

@@ -1,19 +1,16 @@
 /** Editing an approved number, with no new approval. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
 import type { Changes } from '../../contract/fields.ts';
 import { numberView } from '../../contract/views.ts';
-import { isInTimeline } from '../../db/read.ts';
+import type { NumberOfAccount } from '../../db/read.ts';
 import { EditRefused, WorkflowClosed } from '../../temporal/numbers.ts';
 import { answers, GUARDED, WRITES } from '../answers.ts';
 import { type Customer, customerOf } from '../auth.ts';
 import type { ApiContext, Routes } from '../context.ts';
 import { notApproved } from '../decisions.ts';
-import { expectedRevision } from '../etag.ts';
+import { expectedRevision, ifMatch } from '../etag.ts';
 import {
   type Answer,
-  earlierAnswer,
   give,
   keyedRequest,
   type Operation,
@@ -21,24 +18,12 @@ import {
   writeHeaders,
 } from '../idempotency.ts';
 import { readJson } from '../json.ts';
-import { checkTarget, findFor, numberAnswer, numberParams } from '../numbers.ts';
+import { checkTarget, findFor, lookAgain, numberAnswer, numberParams } from '../numbers.ts';
 import { ProblemError } from '../problems.ts';
 
 /** Tries while the workflow takes the state of its row. */
 const CATCH_UP_TRIES = 3;
 const CATCH_UP_MS = 400;
-
-/** Fields of an edit or a resubmission. The number itself is named only to say why it cannot be changed. */
-export function changesBody(api: ApiContext) {
-  return api.fields.changes.in
-    .extend({
-      mobileNumber: z
-        .never({ error: 'The number itself cannot be changed; submit the other number anew.' })
-        .optional()
-        .describe('Never: the number itself cannot be changed.'),
-    })
-    .transform(({ mobileNumber: _, ...changes }) => changes as Changes);
-}
 
 export const editRoutes: Routes = async (app, { api }) => {
   // Here alone, so that other routes answer 415 to it.
@@ -54,8 +39,8 @@ export const editRoutes: Routes = async (app, { api }) => {
         tags: ['Numbers'],
         consumes: ['application/json', 'application/merge-patch+json'],
         params: numberParams,
-        headers: writeHeaders.extend({ 'if-match': z.string().optional().describe('The ETag to edit.') }),
-        body: changesBody(api),
+        headers: writeHeaders.extend(ifMatch),
+        body: api.fields.changes,
         response: answers({ 200: numberView }, [
           ...GUARDED,
           ...WRITES,
@@ -66,16 +51,15 @@ export const editRoutes: Routes = async (app, { api }) => {
       },
     },
     async (request, reply) => {
-      const changes = request.body;
+      const caller = customerOf(request);
+      const found = await findFor(api, caller, request.params.id);
       const keyed = keyedRequest(request);
-      if (changes.incomingUrl) {
-        const earlier = await earlierAnswer(api.db, keyed);
-        if (earlier) return give(reply, earlier);
-        await findFor(api, customerOf(request), request.params.id);
-        await checkTarget(changes.incomingUrl);
-      }
+      const changes = request.body;
+      const tag = request.headers['if-match'];
+      const earlier = await checkTarget(api, keyed, changes.incomingUrl);
+      if (earlier) return give(reply, earlier);
       const answer = await throughWorkflow(api.db, keyed, (operation) =>
-        edit(api, request, request.params.id, changes, operation),
+        edit(api, caller, found, changes, tag, operation),
       );
       return give(reply, answer);
     },
@@ -84,17 +68,18 @@ export const editRoutes: Routes = async (app, { api }) => {
 
 async function edit(
   api: ApiContext,
-  request: FastifyRequest,
-  id: string,
+  caller: Customer,
+  before: NumberOfAccount,
   changes: Changes,
-  { operationId, resumed }: Operation,
+  tag: string | undefined,
+  operation: Operation,
 ): Promise<Answer> {
-  const caller: Customer = customerOf(request);
-  const found = await findFor(api, caller, id);
+  const { operationId } = operation;
+  const { done, found } = await lookAgain(api, caller, before, operation);
+  if (done) return numberAnswer(found, caller);
   const { row } = found;
-  if (resumed && (await isInTimeline(api.db, id, operationId))) return numberAnswer(found, caller);
   if (row.status !== 'APPROVED') throw notApproved(row);
-  const revision = expectedRevision(request.headers['if-match'], row);
+  const revision = expectedRevision(tag, row);
   const wanted = {
     changes,
     by: caller.actor,
@@ -108,7 +93,7 @@ async function edit(
       const refused = error instanceof EditRefused ? error.code : null;
       const mayLag = refused === 'not_approved' || refused === 'revision_conflict';
       if (!mayLag && !(error instanceof WorkflowClosed)) throw explain(error);
-      const { row: now } = await findFor(api, caller, id);
+      const { row: now } = await findFor(api, caller, row.id);
       if (now.status !== 'APPROVED') throw notApproved(now);
       if (refused === 'revision_conflict' && now.revision !== revision) throw explain(error);
       // The workflow knows less than the row: it was reset, and has to take the row's state first.
@@ -123,5 +108,5 @@ async function edit(
 
 function explain(error: unknown): unknown {
   if (!(error instanceof EditRefused)) return error;
-  return new ProblemError(error.code, { detail: error.message, cause: error });
+  return new ProblemError(error.code, { fact: error.message, cause: error });
 }

@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { isPending } from '../../contract/number.ts';
 import { numberView } from '../../contract/views.ts';
 import type { NumberRow } from '../../db/number-row.ts';
-import { isInTimeline } from '../../db/read.ts';
-import { WorkflowClosed } from '../../temporal/numbers.ts';
+import type { NumberOfAccount } from '../../db/read.ts';
 import { answers, GUARDED, noBody, WRITES } from '../answers.ts';
 import { type Customer, customerOf } from '../auth.ts';
 import type { ApiContext, Routes } from '../context.ts';
 import { judgeRelease, judgeWithdrawal, notApproved, notPending } from '../decisions.ts';
+import { expectedRevision, ifMatch } from '../etag.ts';
 import {
   type Answer,
   give,
@@ -17,7 +17,7 @@ import {
   throughWorkflow,
   writeHeaders,
 } from '../idempotency.ts';
-import { findFor, numberAnswer, numberParams, untilDone } from '../numbers.ts';
+import { findFor, lookAgain, numberAnswer, numberParams, unlessClosed, untilDone } from '../numbers.ts';
 
 export const endingRoutes: Routes = async (app, { api }) => {
   app.post(
@@ -29,7 +29,7 @@ export const endingRoutes: Routes = async (app, { api }) => {
         operationId: 'withdrawNumber',
         tags: ['Numbers'],
         params: numberParams,
-        headers: writeHeaders,
+        headers: writeHeaders.extend(ifMatch),
         body: z.strictObject({}),
         response: answers({ 200: numberView }, [
           ...GUARDED,
@@ -37,13 +37,16 @@ export const endingRoutes: Routes = async (app, { api }) => {
           'not_found',
           'not_pending',
           'already_decided',
+          'revision_conflict',
         ]),
       },
     },
     async (request, reply) => {
       const caller = customerOf(request);
+      const found = await findFor(api, caller, request.params.id);
+      const tag = request.headers['if-match'];
       const answer = await throughWorkflow(api.db, keyedRequest(request), (operation) =>
-        withdraw(api, caller, request.params.id, operation),
+        withdraw(api, caller, found, tag, operation),
       );
       return give(reply, answer);
     },
@@ -59,14 +62,22 @@ export const endingRoutes: Routes = async (app, { api }) => {
         operationId: 'releaseNumber',
         tags: ['Numbers'],
         params: numberParams,
-        headers: writeHeaders,
-        response: answers({ 204: noBody('Released.') }, [...GUARDED, ...WRITES, 'not_found', 'not_approved']),
+        headers: writeHeaders.extend(ifMatch),
+        response: answers({ 204: noBody('Released.') }, [
+          ...GUARDED,
+          ...WRITES,
+          'not_found',
+          'not_approved',
+          'revision_conflict',
+        ]),
       },
     },
     async (request, reply) => {
       const caller = customerOf(request);
+      const found = await findFor(api, caller, request.params.id);
+      const tag = request.headers['if-match'];
       const answer = await throughWorkflow(api.db, keyedRequest(request), (operation) =>
-        release(api, caller, request.params.id, operation),
+        release(api, caller, found, tag, operation),
       );
       return give(reply, answer);
     },
@@ -76,14 +87,17 @@ export const endingRoutes: Routes = async (app, { api }) => {
 async function withdraw(
   api: ApiContext,
   caller: Customer,
-  id: string,
-  { operationId, resumed, seen }: Operation,
+  before: NumberOfAccount,
+  tag: string | undefined,
+  operation: Operation,
 ): Promise<Answer> {
-  const found = await findFor(api, caller, id);
+  const { operationId } = operation;
+  const { done, found } = await lookAgain(api, caller, before, operation);
   const { row } = found;
-  if (resumed && (await isInTimeline(api.db, id, operationId))) return numberAnswer(found, caller);
+  if (done) return numberAnswer(found, caller);
   if (!isPending(row.status)) throw notPending(row, 'customer');
-  const { attempt, stage } = await seen({ attempt: row.attempt, stage: row.status });
+  expectedRevision(tag, row);
+  const { attempt, stage } = await operation.seen({ attempt: row.attempt, stage: row.status });
   const judge = (now: NumberRow) => judgeWithdrawal(now, { attempt, stage, operationId });
   // A repeat is for the stage that the first try saw: refused where that has ended.
   if (judge(row) === 'done') return numberAnswer(found, caller);
@@ -94,21 +108,18 @@ async function withdraw(
 async function release(
   api: ApiContext,
   caller: Customer,
-  id: string,
-  { operationId, resumed }: Operation,
+  before: NumberOfAccount,
+  tag: string | undefined,
+  operation: Operation,
 ): Promise<Answer> {
+  const { operationId } = operation;
   const released: Answer = { status: 204, headers: {}, body: null };
-  const { row } = await findFor(api, caller, id);
-  if (resumed && (await isInTimeline(api.db, id, operationId))) return released;
+  const { done, found } = await lookAgain(api, caller, before, operation);
+  const { row } = found;
+  if (done) return released;
   if (row.status !== 'APPROVED') throw notApproved(row);
+  expectedRevision(tag, row);
   await unlessClosed(api.workflows.release(row, { operationId, attempt: row.attempt, by: caller.actor }));
   await untilDone(api, row, (now) => judgeRelease(now, operationId));
   return released;
-}
-
-/** A workflow that has ended cannot be asked; its row says, now or in a moment, how it ended. */
-export async function unlessClosed(sent: Promise<void>): Promise<void> {
-  await sent.catch((error: unknown) => {
-    if (!(error instanceof WorkflowClosed)) throw error;
-  });
 }

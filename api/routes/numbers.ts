@@ -3,28 +3,23 @@ import { z } from 'zod';
 import { NUMBER_STATUSES, WAITING_FOR } from '../../contract/number.ts';
 import { parseMobileNumber } from '../../contract/phone.ts';
 import { numberPage, numberView, viewNumber } from '../../contract/views.ts';
-import { acceptSubmission, type Taken } from '../../db/accept.ts';
+import { acceptSubmission } from '../../db/accept.ts';
 import { stateOf } from '../../db/number-row.ts';
 import { listNumbers } from '../../db/read.ts';
 import { answers, GUARDED, noBody, WRITES } from '../answers.ts';
 import { callerOf, customerOf, tenantOf, viewerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
 import { etagOf, isUnchanged } from '../etag.ts';
-import {
-  earlierAnswer,
-  give,
-  inTransaction,
-  keyedRequest,
-  problemAnswer,
-  writeHeaders,
-} from '../idempotency.ts';
-import { checkTarget, findFor, numberAnswer, numberParams, startWorkflow } from '../numbers.ts';
-import { page, pageQuery, readCursor } from '../paging.ts';
+import { give, inTransaction, keyedRequest, problemAnswer, writeHeaders } from '../idempotency.ts';
+import { checkTarget, findFor, numberAnswer, numberParams, numberTaken, startWorkflow } from '../numbers.ts';
+import { page, pageQuery, readCursor, storableDate } from '../paging.ts';
 import { ProblemError } from '../problems.ts';
 
 const listQuery = z.strictObject({
   status: z
-    .union([z.enum(NUMBER_STATUSES), z.array(z.enum(NUMBER_STATUSES))])
+    .union([z.enum(NUMBER_STATUSES), z.array(z.enum(NUMBER_STATUSES))], {
+      error: `Send one of ${NUMBER_STATUSES.join(', ')}; repeat the parameter for more.`,
+    })
     .transform((value) => [...new Set([value].flat())])
     .optional()
     .describe('May repeat.'),
@@ -76,11 +71,8 @@ export const numberRoutes: Routes = async (app, { api }) => {
       const caller = customerOf(request);
       const keyed = keyedRequest(request);
       const submission = request.body;
-      if (submission.incomingUrl) {
-        const earlier = await earlierAnswer(db, keyed);
-        if (earlier) return give(reply, earlier);
-        await checkTarget(submission.incomingUrl);
-      }
+      const earlier = await checkTarget(api, keyed, submission.incomingUrl);
+      if (earlier) return give(reply, earlier);
       const { answer, result } = await inTransaction(db, keyed, async (tx, operationId) => {
         const { accountId, actor: by } = caller;
         const row = await acceptSubmission(tx, {
@@ -153,15 +145,3 @@ export const numberRoutes: Routes = async (app, { api }) => {
     },
   );
 };
-
-/** The number is live already. Only its own account learns where. */
-export function numberTaken({ holder }: Taken, accountId: string): ProblemError {
-  return new ProblemError('number_taken', {
-    extra: holder?.accountId === accountId ? { numberId: holder.id } : {},
-  });
-}
-
-/** PostgreSQL knows no year 0, and nothing here is older than 1970. */
-function storableDate(text: string): Date {
-  return new Date(Math.min(Math.max(Date.parse(text), 0), Date.UTC(9999, 0)));
-}

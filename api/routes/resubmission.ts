@@ -4,18 +4,10 @@ import { acceptResubmission } from '../../db/accept.ts';
 import { answers, GUARDED, WRITES } from '../answers.ts';
 import { customerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
-import {
-  earlierAnswer,
-  give,
-  inTransaction,
-  keyedRequest,
-  problemAnswer,
-  writeHeaders,
-} from '../idempotency.ts';
-import { checkTarget, findFor, numberAnswer, numberParams, startWorkflow } from '../numbers.ts';
+import { expectedRevision, ifMatch } from '../etag.ts';
+import { give, inTransaction, keyedRequest, problemAnswer, writeHeaders } from '../idempotency.ts';
+import { checkTarget, findFor, numberAnswer, numberParams, numberTaken, startWorkflow } from '../numbers.ts';
 import { ProblemError } from '../problems.ts';
-import { changesBody } from './edits.ts';
-import { numberTaken } from './numbers.ts';
 
 export const resubmissionRoutes: Routes = async (app, { api }) => {
   const { db } = api;
@@ -30,14 +22,15 @@ export const resubmissionRoutes: Routes = async (app, { api }) => {
         operationId: 'resubmitNumber',
         tags: ['Numbers'],
         params: numberParams,
-        headers: writeHeaders,
-        body: changesBody(api),
+        headers: writeHeaders.extend(ifMatch),
+        body: api.fields.changes,
         response: answers({ 200: numberView }, [
           ...GUARDED,
           ...WRITES,
           'not_found',
           'not_rejected',
           'number_taken',
+          'revision_conflict',
         ]),
       },
     },
@@ -46,12 +39,9 @@ export const resubmissionRoutes: Routes = async (app, { api }) => {
       const { id } = request.params;
       const changes = request.body;
       const keyed = keyedRequest(request);
-      if (changes.incomingUrl) {
-        const earlier = await earlierAnswer(db, keyed);
-        if (earlier) return give(reply, earlier);
-        await findFor(api, caller, id);
-        await checkTarget(changes.incomingUrl);
-      }
+      await findFor(api, caller, id);
+      const earlier = await checkTarget(api, keyed, changes.incomingUrl);
+      if (earlier) return give(reply, earlier);
       const { answer, result } = await inTransaction(db, keyed, async (tx, operationId) => {
         const { accountId, actor: by } = caller;
         const outcome = await acceptResubmission(tx, {
@@ -60,6 +50,7 @@ export const resubmissionRoutes: Routes = async (app, { api }) => {
           by,
           operationId,
           changes,
+          check: (before) => void expectedRevision(request.headers['if-match'], before),
           settings: api.acceptance,
         });
         // Rolls the record back too: there is nothing that a key could be for.
@@ -68,8 +59,8 @@ export const resubmissionRoutes: Routes = async (app, { api }) => {
           return { answer: problemAnswer(numberTaken(outcome, accountId)), result: null };
         }
         if ('notRejected' in outcome) {
-          const detail = `The number is ${outcome.notRejected.status}.`;
-          return { answer: problemAnswer(new ProblemError('not_rejected', { detail })), result: null };
+          const fact = `The number is ${outcome.notRejected.status}.`;
+          return { answer: problemAnswer(new ProblemError('not_rejected', { fact })), result: null };
         }
         return { answer: numberAnswer({ row: outcome }, caller), result: outcome };
       });

@@ -6,10 +6,10 @@ import { stateOf } from '../../db/number-row.ts';
 import { listReviews } from '../../db/reviews.ts';
 import { answers, GUARDED } from '../answers.ts';
 import type { Routes } from '../context.ts';
-import { page, pageQuery, readCursor } from '../paging.ts';
+import { page, pageQuery, readCursor, storableDate } from '../paging.ts';
 
 const cursor = z.object({
-  waitingSince: z.iso.datetime().transform((text) => new Date(text)),
+  waitingSince: z.iso.datetime().transform(storableDate),
   id: z.string().regex(/^num_[0-9a-f]{32}$/),
 });
 

@@ -246,7 +246,8 @@ describe('a second decision', () => {
       expect(shown.at).toBe(decided?.at.toISOString());
       // The customer is told that it was support, not who.
       const byCustomer = loser.raw.req.url?.endsWith('/withdrawal');
-      expect(shown.by).toEqual(byCustomer ? { type: 'support', id: null } : decided?.actor);
+      const { type, id: person } = decided?.actor ?? {};
+      expect(shown.by).toEqual(byCustomer ? { type: 'support', id: null } : { type, id: person });
       const row = await readNumber(stack.db, id);
       const inWorkflow = await stack.client.workflow
         .getHandle(workflowId({ id, mobileNumber, attempt: 1 }))
@@ -270,6 +271,22 @@ describe('a withdrawal', () => {
       by: { type: 'support', id: null },
       at: expect.any(String),
     });
+  });
+
+  it('honours If-Match, and a corrected one is another request', async () => {
+    const { id } = await submit();
+    const tag = (revision: number) => ({ 'if-match': `"${revision}"` });
+    const headers = { 'idempotency-key': randomUUID() };
+    refused(await withdraw(id, call, { ...headers, ...tag(2) }), 412, 'revision_conflict');
+    refused(await withdraw(id, call, { ...headers, ...tag(1) }), 422, 'idempotency_key_reused');
+    expect(ok(await withdraw(id, call, tag(1)))).toMatchObject({ status: 'WITHDRAWN' });
+  });
+
+  it('of no number leaves the key free', async () => {
+    const { id } = await submit();
+    const headers = { 'idempotency-key': randomUUID() };
+    refused(await withdraw('num_none', call, headers), 404, 'not_found');
+    ok(await withdraw(id, call, headers));
   });
 
   it('with one key is one withdrawal, and both get its answer', async () => {
@@ -376,6 +393,20 @@ describe('an edit', () => {
     expect(ok(await edit(id, { address: 'Once' }, headers))).toMatchObject({ address: 'Once', revision: 4 });
     refused(await edit(id, { address: 'Twice' }, headers), 422, 'idempotency_key_reused');
     expect(await read(id)).toMatchObject({ address: 'Later', revision: 5 });
+  });
+});
+
+describe('a release and a resubmission', () => {
+  it('honour If-Match', async () => {
+    const { id } = await approved();
+    refused(await release(id, { 'if-match': '"2"' }), 412, 'revision_conflict');
+    expect((await release(id, { 'if-match': '"3"' })).statusCode).toBe(204);
+    const rejected = await submit();
+    ok(await verify(rejected.id, REJECTED));
+    const resubmit = (tag: string) =>
+      call(account.key, 'POST', `/v1/numbers/${rejected.id}/resubmission`, {}, { 'if-match': tag });
+    refused(await resubmit('"1"'), 412, 'revision_conflict');
+    expect(ok(await resubmit('"2"'))).toMatchObject({ attempt: 2, revision: 3 });
   });
 });
 

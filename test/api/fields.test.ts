@@ -21,7 +21,21 @@ const ALWAYS_WRONG = [...WRONG_TYPES, 'NUL \u0000 here', SURROGATE, 'escape \u00
 const TOO_LONG = 'x'.repeat(257);
 
 const REFUSED: Record<string, unknown[]> = {
-  displayName: [null, '', ' ', 'a', ' a ', 'a'.repeat(76), 'two\nlines', 'tab\there', 'u\u2028', '🦊'],
+  displayName: [
+    null,
+    '',
+    ' ',
+    'a',
+    ' a ',
+    'a'.repeat(76),
+    'two\nlines',
+    'tab\there',
+    'u\u2028',
+    '🦊',
+    '\u200b\u200b',
+    'a\u2060\u00ad',
+    'shop\u202eevil',
+  ],
   mobileNumber: [
     null,
     '',
@@ -31,6 +45,7 @@ const REFUSED: Record<string, unknown[]> = {
     'abc',
     `+1555555${'0'.repeat(20)}`,
     '+1 555 555 0123 ext 4',
+    '+49 (0)30 1234567',
   ],
   incomingUrl: [
     'example.com',
@@ -42,6 +57,10 @@ const REFUSED: Record<string, unknown[]> = {
     `https://example.com/${'x'.repeat(2030)}`,
     'https://127.0.0.1/',
     'https://localhost/',
+    'https://postgres/',
+    'https:///example.com',
+    'https://example.com\\@evil.example',
+    'https://@example.com',
     'https://10.1.2.3:8443/in',
     'https://[::1]/',
   ],
@@ -78,7 +97,9 @@ it.each(['displayName', 'mobileNumber', 'businessCategory'])('requires %s', asyn
   const { [field]: _, ...body } = submission() as Record<string, unknown>;
   const response = await api.call(key, 'POST', '/v1/numbers', body);
   expect(response.statusCode).toBe(422);
-  expect(problemOf(response).errors.map((error) => error.pointer)).toEqual([`/${field}`]);
+  const { errors } = problemOf(response);
+  expect(errors.map((error) => error.pointer)).toEqual([`/${field}`]);
+  expect(errors[0]?.detail).toMatch(/^Required\. /);
 });
 
 describe('accepts the edges', () => {

@@ -164,6 +164,8 @@ describe('addresses', () => {
     '/v1/reviews?mine=true',
     '/v1/reviews?stage=first',
     '/v1/reviews?overdue=yes',
+    '/v1/numbers?status=APPROVED,REJECTED',
+    '/v1/numbers/num_1?fields=id',
     `/v1/reviews?cursor=${Buffer.from('{"waitingSince":"x","id":"num_1"}').toString('base64url')}`,
   ])('%s is malformed', async (url) => {
     const response = await api.call(support, 'GET', url);
@@ -179,7 +181,18 @@ describe('addresses', () => {
     },
   );
 
-  it.each(['num_x', 'x'.repeat(90), "'; drop table numbers; --", '..', 'é', '🦊'])(
+  it('takes a made-up place in the queue from before all time', async () => {
+    const place = { waitingSince: '0000-01-01T00:00:00Z', id: `num_${'0'.repeat(32)}` };
+    const cursor = Buffer.from(JSON.stringify(place)).toString('base64url');
+    expect((await api.call(support, 'GET', `/v1/reviews?cursor=${cursor}`)).statusCode).toBe(200);
+  });
+
+  it('refuses parameters of a write', async () => {
+    const response = await api.call(key, 'POST', '/v1/numbers?dry=true', submission());
+    expect(problemOf(response)).toMatchObject({ code: 'malformed_request', errors: [{ pointer: 'dry' }] });
+  });
+
+  it.each(['num_x', 'x'.repeat(90), 'x'.repeat(2_000), "'; drop table numbers; --", '..', 'é', '🦊'])(
     'an id like %s is unknown',
     async (id) => {
       const response = await api.call(key, 'GET', `/v1/numbers/${encodeURI(id)}`);

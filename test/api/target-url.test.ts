@@ -82,8 +82,14 @@ describe('names', () => {
     expect(await targetProblem('https://example.com/', hangs)).toBeNull();
   });
 
+  it('refuses names without a dot: only a private network knows them', async () => {
+    for (const name of ['postgres', 'temporal.', 'ai']) {
+      expect(await targetProblem(`https://${name}/`, answering('8.8.8.8'))).not.toBeNull();
+    }
+  });
+
   it('takes names that only look local', async () => {
-    for (const name of ['localhost.example.com', 'mylocal', 'internal.example.com']) {
+    for (const name of ['localhost.example.com', 'mylocal.example', 'internal.example.com']) {
       expect(await targetProblem(`https://${name}/`, answering('8.8.8.8'))).toBeNull();
     }
   });

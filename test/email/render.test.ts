@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { EmailData, NumberEmailData, ReviewEmailData } from '../../contract/emails.ts';
-import { FIELD_LABELS, FIELD_NAMES } from '../../contract/fields.ts';
-import { EMAIL_KINDS, type EmailKind } from '../../contract/number.ts';
+import { FIELD_LABELS } from '../../contract/fields.ts';
+import { EMAIL_KINDS, type EmailKind, FIELD_NAMES } from '../../contract/number.ts';
 import { subjectLine } from '../../email/letter.ts';
 import { render } from '../../email/render.ts';
 

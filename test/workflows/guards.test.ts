@@ -45,9 +45,20 @@ describe('decisions sent by hand', () => {
     [{ outcome: 'approved', code: {} }],
     [{ outcome: 'approved', fields: 'address' }],
     [{ outcome: 'approved', fields: [1] }],
+    [{ outcome: 'approved', fields: ['colour'] }],
+    [{ outcome: 'approved', code: 'two words' }],
     ['unreadable payload'],
   ])('junk is named: %j', (raw) => {
     expect(readDecision(raw, defaults).problem).toEqual(expect.any(String));
+  });
+});
+
+test('who decided is kept with the name, where one is sent', () => {
+  const by = { type: 'support', id: 'usr_1', name: 'Sam Support', email: 'x' };
+  expect(readDecision({ outcome: 'approved', by }, defaults).value?.by).toEqual({
+    type: 'support',
+    id: 'usr_1',
+    name: 'Sam Support',
   });
 });
 
@@ -75,6 +86,10 @@ describe('edits sent by hand', () => {
     [{ changes: { businessCategory: 'toString' } }],
     [{ changes: { businessCategory: null } }],
     [{ changes: { address: 'a\u0000' } }],
+    [{ changes: { displayName: 'two\nlines' } }],
+    [{ changes: { website: 'javascript:alert(1)' } }],
+    [{ changes: { incomingUrl: 'ftp://example.com' } }],
+    [{ changes: { contactEmail: 'nobody' } }],
     [{ changes: { constructor: 'x' } }],
     [{ changes: {}, expectedRevision: '3' }],
     [{ changes: {}, by: 1 }],
