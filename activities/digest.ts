@@ -28,7 +28,7 @@ export function createDigestActivities({
         throw ApplicationFailure.nonRetryable('Send a day like "2026-11-23".', 'invalid_input');
       }
       const at = new Date();
-      const about = { day, at, publicUrl: config.PUBLIC_URL };
+      const about = { day, at };
       const digest = await waitingNumbers(db, { ...about, which: dueSoon(at) });
       const escalation = await waitingNumbers(db, { ...about, which: overdueByFar(at) });
       const { verification, facebook } = digest.counts;

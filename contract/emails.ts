@@ -25,8 +25,6 @@ export type ReviewLine = {
   stage: Stage;
   waitingSince: string;
   dueAt: string;
-  /** Where to read the number; null where the public address is not known. */
-  link: string | null;
 };
 
 /** What waits for a decision, for support (due and overdue) or for the second address (overdue by far). */

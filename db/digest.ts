@@ -29,9 +29,9 @@ export function overdueByFar(at: Date): SQL {
 /** Counts the pending numbers that `which` selects, as of `at`, and lists the longest waiting. */
 export async function waitingNumbers(
   db: Database,
-  options: { day: string; at: Date; which: SQL; publicUrl: string | undefined },
+  options: { day: string; at: Date; which: SQL },
 ): Promise<ReviewEmailData> {
-  const { day, at, publicUrl } = options;
+  const { day, at } = options;
   const where = and(inArray(numbers.status, [...PENDING_STATUSES]), options.which);
   const overdue = lte(numbers.dueAt, at);
   const totals = await db
@@ -61,7 +61,6 @@ export async function waitingNumbers(
       stage: STAGE_OF[row.status as PendingStatus],
       waitingSince: (row.waitingSince ?? row.submittedAt).toISOString(),
       dueAt: (row.dueAt ?? at).toISOString(),
-      link: publicUrl === undefined ? null : `${publicUrl.replace(/\/+$/, '')}/v1/numbers/${row.id}`,
     }),
   );
   return { day, at: at.toISOString(), counts, lines, more: Math.max(0, all - lines.length) };

@@ -1,9 +1,9 @@
 /**
  * The first accounts and people of a new installation, and their API keys:
  *
- *   node deploy/keys.ts account <slug> <name> <notification address>
- *   node deploy/keys.ts staff <support|operator> <name> <address>
- *   node deploy/keys.ts revoke <key id>
+ *   npm run keys -- account <slug> <name> <notification address>
+ *   npm run keys -- staff <support|operator> <name> <address>
+ *   npm run keys -- revoke <key id>
  *
  * Account and person are created where there is none of that slug or address; a new key is made each time and
  * shown once.
@@ -17,21 +17,26 @@ import { type Database, openDatabase, type Transaction } from '../db/client.ts';
 import { apiKeys, organizations, people } from '../db/schema.ts';
 
 const USAGE = `Usage:
-  node deploy/keys.ts account <slug> <name> <notification address>
-  node deploy/keys.ts staff <support|operator> <name> <address>
-  node deploy/keys.ts revoke <key id>`;
+  npm run keys -- account <slug> <name> <notification address>
+  npm run keys -- staff <support|operator> <name> <address>
+  npm run keys -- revoke <key id>`;
 
-const text = z.string().trim().min(1);
+const slug = z.string().regex(/^[a-z0-9-]+$/, 'A slug is of small letters, digits and "-".');
+const name = z.string().trim().min(1, 'The name is empty.');
+const address = z.email('The address is not an email address.');
+const role = z.enum(['support', 'operator'], 'Staff is "support" or "operator".');
+const keyId = z.string().startsWith('key_', 'A key id begins with "key_".');
 const commands = z.union([
-  z.tuple([z.literal('account'), z.string().regex(/^[a-z0-9-]+$/), text, z.email()]),
-  z.tuple([z.literal('staff'), z.enum(['support', 'operator']), text, z.email()]),
-  z.tuple([z.literal('revoke'), z.string().startsWith('key_')]),
+  z.tuple([z.literal('account'), slug, name, address]),
+  z.tuple([z.literal('staff'), role, name, address]),
+  z.tuple([z.literal('revoke'), keyId]),
 ]);
 type Command = z.output<typeof commands>;
 
 try {
-  const command = commands.safeParse(process.argv.slice(2));
-  if (!command.success) throw new ConfigError(USAGE);
+  const given = process.argv.slice(2);
+  const command = commands.safeParse(given);
+  if (!command.success) throw new ConfigError(`${faultOf(given)}${USAGE}`);
   const db = openDatabase(loadConfig(), { name: 'keys', max: 1 });
   try {
     await run(db, command.data);
@@ -41,6 +46,13 @@ try {
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
+}
+
+/** What is wrong with the arguments of a known command, as a line; empty where the command itself is unknown. */
+function faultOf(given: string[]): string {
+  const [meant] = commands.options.filter((option) => option.def.items[0].def.values[0] === given[0]);
+  const issue = meant?.safeParse(given).error?.issues.find(({ path }) => path.length > 0);
+  return issue ? `${issue.message}\n` : '';
 }
 
 async function run(db: Database, command: Command): Promise<void> {

@@ -16,8 +16,6 @@ export interface Addresses {
   databaseUrl: string;
   temporalAddress: string;
   temporalUiUrl: string | null;
-  /** A file that stands in for the user's own Temporal profiles, which are for other servers. */
-  temporalConfig: string | null;
   smtpUrl: string;
   mailUrl: string | null;
   apiUrl: string;
@@ -48,7 +46,6 @@ export function partEnvironment(
     DATABASE_URL: addresses.databaseUrl,
     TEMPORAL_ADDRESS: addresses.temporalAddress,
     TEMPORAL_NAMESPACE: own.temporalNamespace,
-    ...(addresses.temporalConfig !== null && { TEMPORAL_CONFIG_FILE: addresses.temporalConfig }),
     ...(addresses.temporalUiUrl !== null && { TEMPORAL_UI_URL: addresses.temporalUiUrl }),
     SMTP_URL: addresses.smtpUrl,
     // The stack promises to be down within 15 s.

@@ -197,7 +197,7 @@ function readLog(file: string, from: number): string {
   }
 }
 
-/** What a process said last: the head of an error with its stack, else the last line; of a JSON line, its message. */
+/** What a process said last: the head of an error with its stack, else the last line; of a JSON line, its message if it is an error's. */
 function lastLine(log: string): string {
   const lines = log.split('\n');
   const line = (
@@ -207,7 +207,13 @@ function lastLine(log: string): string {
   ).trim();
   let text = line;
   try {
-    const { msg, err } = JSON.parse(line) as { msg?: string; err?: { message?: string } };
+    const { level, msg, err } = JSON.parse(line) as {
+      level?: number;
+      msg?: string;
+      err?: { message?: string };
+    };
+    // The last line of a process that was killed says what it did, not why it ended.
+    if (level !== undefined && level < 50) return '';
     text =
       [msg, err?.message].filter((part, index, all) => part && all.indexOf(part) === index).join(': ') ||
       line;

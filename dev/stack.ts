@@ -84,6 +84,7 @@ export class Stack {
       metaUrl: null,
       ...people,
     };
+    say(`Metrics: http://127.0.0.1:${ports.METRICS_PORT}/metrics and ${workerUrl}/metrics.`);
     writeSecret(credentialsFile(path), credentials);
     return credentials;
   }
@@ -162,13 +163,13 @@ export class Stack {
     const { temporalAddress, temporalUiUrl, temporalNamespace: namespace } = ownParts(env);
     if (temporalAddress !== undefined) {
       await reach(temporalAddress);
-      return { temporalAddress, temporalUiUrl: temporalUiUrl ?? null, temporalConfig: null };
+      return { temporalAddress, temporalUiUrl: temporalUiUrl ?? null };
     }
     const program = await findTemporalCli({ env, onProgress: say, signal });
     const planned = planTemporal({ stack, program, ports, namespace });
     await this.#run(planned.plan, signal);
     say(`The Temporal server is up on ${planned.address}.`);
-    return { temporalAddress: planned.address, temporalUiUrl: planned.uiUrl, temporalConfig: planned.config };
+    return { temporalAddress: planned.address, temporalUiUrl: planned.uiUrl };
   }
 
   async #startInbox(ports: Ports, signal: AbortSignal) {

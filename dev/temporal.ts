@@ -1,5 +1,4 @@
 /** The embedded Temporal dev server: a file database, its UI, and a retention that outlasts a holiday. */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { msToTs, tsToMs } from '@temporalio/common/lib/time.js';
@@ -20,18 +19,13 @@ export function planTemporal(options: { stack: string; program: string; ports: P
   plan: PartPlan;
   address: string;
   uiUrl: string;
-  /** Client configuration for this server. */
-  config: string;
 } {
   const { stack, program, ports, namespace } = options;
   const address = `127.0.0.1:${ports.TEMPORAL_PORT}`;
   const uiUrl = `http://127.0.0.1:${ports.TEMPORAL_UI_PORT}`;
-  const config = join(stack, 'temporal', 'client.toml');
-  writeFileSync(config, '[profile.default]\n');
   return {
     address,
     uiUrl,
-    config,
     plan: {
       name: 'temporal',
       title: 'The Temporal server',
@@ -40,6 +34,7 @@ export function planTemporal(options: { stack: string; program: string; ports: P
         ...['server', 'start-dev', '--ip', '127.0.0.1', '--log-level', 'warn'],
         ...['--db-filename', join(stack, 'temporal', 'temporal.db')],
         ...['--port', String(ports.TEMPORAL_PORT), '--ui-port', String(ports.TEMPORAL_UI_PORT)],
+        '--ui-disable-news-fetch',
         ...(namespace === 'default' ? [] : ['--namespace', namespace]),
         ...Object.entries(DYNAMIC_CONFIG).flatMap(([key, value]) => [
           '--dynamic-config-value',

@@ -34,7 +34,7 @@ export function welcome(credentials: Credentials, stack: string): string {
     '',
     ...keys,
     '',
-    `All of it, with passwords, is in ${stack}/credentials.json; logs are in ${stack}/logs.`,
+    `All of it, for programs, is in ${stack}/credentials.json; logs are in ${stack}/logs.`,
     'Watch a number through its life: npm run tour     Stop: Ctrl-C     Wipe everything: npm run reset',
     '',
   ].join('\n');

@@ -5,12 +5,7 @@ export type Block =
   /** Somebody's own words; their line breaks stay. */
   | { type: 'quote'; text: string }
   | { type: 'facts'; facts: [label: string, value: string][] }
-  | { type: 'list'; items: ListItem[] };
-
-interface ListItem {
-  text: string;
-  link?: string | null;
-}
+  | { type: 'list'; items: string[] };
 
 export interface Letter {
   subject: string;
@@ -78,9 +73,7 @@ function blockText(block: Block): string {
     case 'facts':
       return block.facts.map(([label, value]) => `${label}: ${oneLine(value)}`).join('\n');
     case 'list':
-      return block.items
-        .map((item) => `- ${oneLine(item.text)}${item.link ? `\n  ${item.link}` : ''}`)
-        .join('\n');
+      return block.items.map((item) => `- ${oneLine(item)}`).join('\n');
   }
 }
 
@@ -102,9 +95,8 @@ function blockHtml(block: Block): string {
   }
 }
 
-function itemHtml({ text, link }: ListItem): string {
-  const words = escapeHtml(oneLine(text));
-  return `<li style="margin: 0 0 6px;">${link ? `<a href="${escapeHtml(link)}">${words}</a>` : words}</li>`;
+function itemHtml(item: string): string {
+  return `<li style="margin: 0 0 6px;">${escapeHtml(oneLine(item))}</li>`;
 }
 
 /** A value in the middle of a sentence cannot start a paragraph of its own. */

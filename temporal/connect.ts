@@ -1,13 +1,13 @@
-/** Connections to Temporal, from `TEMPORAL_…` variables or the SDK's configuration file. */
+/** Connections to Temporal, from `TEMPORAL_…` variables. */
 import { hostname } from 'node:os';
 import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { Config } from '../contract/config.ts';
 import { dataConverter } from './data-converter.ts';
 
-/** Address, TLS and key as the SDK reads them; the product's configuration supplies the address and namespace. */
+/** TLS and key as the SDK reads them from the environment. Its profiles in a file are for people, not for servers. */
 export function connectOptions(config: Pick<Config, 'TEMPORAL_ADDRESS' | 'TEMPORAL_NAMESPACE'>) {
-  const { connectionOptions } = loadClientConnectConfig();
+  const { connectionOptions } = loadClientConnectConfig({ disableFile: true });
   return {
     connection: { ...connectionOptions, address: config.TEMPORAL_ADDRESS },
     namespace: config.TEMPORAL_NAMESPACE,

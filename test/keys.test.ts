@@ -52,7 +52,10 @@ describe('keys', () => {
   });
 
   it('says how it is used', async () => {
-    await expect(keys('account', 'Not A Slug', 'Widgets', 'ops@widgets.example')).rejects.toThrow('Usage:');
+    await expect(keys('account', 'Not A Slug', 'Widgets', 'ops@widgets.example')).rejects.toThrow(
+      /A slug is of small letters.*Usage:/s,
+    );
+    await expect(keys('staff', 'boss', 'Bea', 'bea@numbers.example')).rejects.toThrow('Staff is "support"');
     await expect(keys()).rejects.toThrow('Usage:');
   });
 });

@@ -23,12 +23,21 @@ const CLOSE_MS = 2_000;
 try {
   await main(loadConfig());
 } catch (error) {
-  console.error(error instanceof ConfigError ? error.message : error);
+  console.error(error instanceof ConfigError ? error.message : explain(error));
   process.exitCode = 1;
 }
 
+function explain(error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'EADDRINUSE' ? `${message}; set METRICS_PORT to a port of this process's own.` : error;
+}
+
 async function main(config: Config): Promise<void> {
-  const logger = pino({ name: 'worker', level: config.LOG_LEVEL, serializers: { err: describeError } });
+  const logger = pino({
+    name: 'worker',
+    level: config.LOG_LEVEL,
+    serializers: { err: describeError, error: describeError },
+  });
   const sdkPort = await freePort();
   Runtime.install({
     logger: new DefaultLogger('INFO', (entry) => logEntry(logger, entry)),

@@ -5,13 +5,15 @@ const STYLE = `
   :root { color-scheme: light dark; }
   body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
   table { border-collapse: collapse; width: 100%; }
-  th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid #8884; overflow-wrap: anywhere; }
+  th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid #8884; overflow-wrap: break-word; }
+  td:last-child { overflow-wrap: anywhere; width: 100%; }
+  @media (max-width: 40rem) { thead { display: none; } td { display: block; border: 0; padding: 0 .6rem; } tr { display: block; border-bottom: 1px solid #8884; padding: .4rem 0; } }
   time { white-space: nowrap; }
   small { opacity: .75; display: block; }
   dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; }
   dd { margin: 0; overflow-wrap: anywhere; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid #8884; padding: 1rem; }
-  iframe { width: 100%; height: 32rem; border: 1px solid #8884; background: #fff; }
+  iframe { width: 100%; height: 32rem; resize: vertical; border: 1px solid #8884; background: #fff; }
 `;
 
 const ESCAPES: Record<string, string> = {

@@ -30,13 +30,12 @@ function whatToDo(fields: string[]): Block[] {
   if (fields.length === 0) {
     return [paragraph(`What to do next: correct what the reason names and resubmit the number. ${next}`)];
   }
-  const blocks: Block[] = [
-    paragraph('Please correct:'),
-    { type: 'list', items: fields.map((field) => ({ text: label(field) })) },
-    paragraph(`What to do next: correct these and resubmit the number. ${next}`),
-  ];
+  const blocks: Block[] = [paragraph('Please correct:'), { type: 'list', items: fields.map(label) }];
+  // A resubmission cannot change the number itself.
+  if (fields.some((field) => field !== 'mobileNumber')) {
+    blocks.push(paragraph(`What to do next: correct these and resubmit the number. ${next}`));
+  }
   if (fields.includes('mobileNumber')) {
-    // A resubmission cannot change it.
     blocks.push(paragraph(`To use another ${FIELD_LABELS.mobileNumber}, submit that one as a new number.`));
   }
   return blocks;

@@ -47,14 +47,19 @@ export function reviewEscalation(data: ReviewEmailData): Letter {
 function waiting({ lines, more, at }: ReviewEmailData): Block[] {
   return [
     paragraph('The longest waiting first:'),
-    { type: 'list', items: lines.map((line) => ({ text: lineText(line, at), link: line.link })) },
+    { type: 'list', items: lines.map((line) => lineText(line, at)) },
     ...(more > 0 ? [paragraph(`… and ${more} more.`)] : []),
   ];
 }
 
 function lineText(line: ReviewLine, at: string): string {
   const due = `${line.dueAt <= at ? 'overdue since' : 'due'} ${minute(line.dueAt)}`;
-  return `${line.displayName}, ${line.lastFour}: ${STAGE_NAMES[line.stage]}, ${due}, waiting since ${minute(line.waitingSince)} (${line.numberId})`;
+  return `${isolated(line.displayName)}, ${line.lastFour}: ${STAGE_NAMES[line.stage]}, ${due}, waiting since ${minute(line.waitingSince)} (${line.numberId})`;
+}
+
+/** In Unicode's isolates: a name that is written from right to left leaves the words after it where they are. */
+function isolated(text: string): string {
+  return `\u2068${text}\u2069`;
 }
 
 /** `2026-11-23T08:00:00.000Z` → `2026-11-23 08:00 UTC`. */

@@ -10,7 +10,7 @@ export function submitted(data: NumberEmailData): Letter {
     blocks: [
       paragraph(
         data.attempt > 1
-          ? 'Thank you. We received your WhatsApp Business number again, with your corrections.'
+          ? 'Thank you. We received your WhatsApp Business number again.'
           : 'Thank you. We received your WhatsApp Business number.',
       ),
       aboutNumber(data),

@@ -27,7 +27,6 @@ const review: ReviewEmailData = {
       stage: 'verification',
       waitingSince: '2026-11-20T08:00:00.000Z',
       dueAt: '2026-11-21T08:00:00.000Z',
-      link: 'https://numbers.example.com/v1/numbers/num_1',
     },
   ],
   more: 6,
@@ -56,7 +55,7 @@ describe('every email', () => {
     const { subject, text, html } = render(kind, dataOf(kind));
     expect(subject.length).toBeGreaterThan(10);
     for (const words of kind.startsWith('review-')
-      ? ['Acme Ltd', '…0123', 'num_1', 'https://numbers.example.com/v1/numbers/num_1', 'and 6 more']
+      ? ['Acme Ltd', '…0123', 'num_1', 'and 6 more']
       : ['Acme Ltd', '+15555550123', 'num_1']) {
       expect(text).toContain(words);
       expect(html).toContain(words);
@@ -117,6 +116,13 @@ describe('a rejection', () => {
     expect(text).toContain('submit that one as a new number');
   });
 
+  test('whose only fault is the number itself says to submit another one', () => {
+    const rejection = { by: 'support' as const, reason: 'Personal.', code: null, fields: ['mobileNumber'] };
+    const { text } = render('rejected', { ...number, rejection });
+    expect(text).toContain('submit that one as a new number');
+    expect(text).not.toContain('resubmit');
+  });
+
   test('is not written without one', () => {
     expect(() => render('rejected', { ...number, rejection: null })).toThrow('needs the rejection');
   });
@@ -134,7 +140,6 @@ test('a review email tells what is overdue from what is due', () => {
   const line = {
     ...review.lines[0],
     dueAt: '2026-11-23T20:00:00.000Z',
-    link: null,
   } as ReviewEmailData['lines'][0];
   const { text, html } = render('review-digest', { ...review, lines: [line], more: 0 });
   expect(text).toContain('due 2026-11-23 20:00 UTC');
