@@ -64,7 +64,8 @@ function tidyOperation({ [EMPTY_BODY]: emptyBody, ...operation }: Json): Json {
 
 /**
  * Drops zod's 300-character pattern of a date-time (the format says it), the bounds of what a double can
- * count to, and from answers, which may grow, that there is nothing beside the fields named.
+ * count to, fields that exist only to be refused with a reason of their own, and from answers, which may grow,
+ * that there is nothing beside the fields named.
  */
 function prune(node: unknown, answer: boolean): unknown {
   if (Array.isArray(node)) return node.map((item) => prune(item, answer));
@@ -73,6 +74,7 @@ function prune(node: unknown, answer: boolean): unknown {
   const kept = Object.entries(node).filter(
     ([key, value]) =>
       !(key === 'pattern' && dateTime) &&
+      !(typeof value === 'object' && value !== null && 'not' in value) &&
       !(key === 'additionalProperties' && value === false && answer) &&
       !(Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER && /^(min|max)imum$/.test(key)),
   );

@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Decision } from '../../contract/number.ts';
 import { emails, numberEvents, numbers } from '../../db/schema.ts';
 import { freshNumber } from '../support/accepted.ts';
+import { submission } from '../support/http.ts';
 import { createAccount, createStaff } from '../support/stack.ts';
-import { problemOf, startTestApi, submission, submit, type TestApi } from './harness.ts';
+import { problemOf, startTestApi, submit, type TestApi } from './harness.ts';
 
 let api: TestApi;
 let account: Awaited<ReturnType<typeof createAccount>>;

@@ -5,16 +5,9 @@ import type { Role } from '../../api/auth.ts';
 import { newId } from '../../contract/ids.ts';
 import { createApiKey, hashApiKey } from '../../db/api-keys.ts';
 import { apiKeys, people } from '../../db/schema.ts';
+import { submission } from '../support/http.ts';
 import { createAccount, createStaff } from '../support/stack.ts';
-import {
-  type Operation,
-  operationsOf,
-  problemOf,
-  startTestApi,
-  submission,
-  submit,
-  type TestApi,
-} from './harness.ts';
+import { type Operation, operationsOf, problemOf, startTestApi, submit, type TestApi } from './harness.ts';
 
 let api: TestApi;
 let keys: Record<Role | 'other', string>;

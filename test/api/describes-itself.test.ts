@@ -6,16 +6,9 @@ import { buildApp } from '../../api/app.ts';
 import { createLogger } from '../../api/logging.ts';
 import { serveMetrics } from '../../api/metrics.ts';
 import { PROBLEMS } from '../../contract/errors.ts';
+import { submission } from '../support/http.ts';
 import { createAccount } from '../support/stack.ts';
-import {
-  caller,
-  operationsOf,
-  startTestApi,
-  submission,
-  submit,
-  TEMPORAL_DOWN,
-  type TestApi,
-} from './harness.ts';
+import { caller, operationsOf, startTestApi, submit, TEMPORAL_DOWN, type TestApi } from './harness.ts';
 
 let api: TestApi;
 let key: string;

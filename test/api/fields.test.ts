@@ -1,7 +1,8 @@
 /** Every row of the field table: what it refuses, with a pointer to the field, and the edges it accepts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { submission } from '../support/http.ts';
 import { createAccount } from '../support/stack.ts';
-import { problemOf, startTestApi, submission, type TestApi } from './harness.ts';
+import { problemOf, startTestApi, type TestApi } from './harness.ts';
 
 let api: TestApi;
 let key: string;

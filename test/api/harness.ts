@@ -6,8 +6,8 @@ import { type Config, loadConfig } from '../../contract/config.ts';
 import type { NumberView } from '../../contract/views.ts';
 import type { Database } from '../../db/client.ts';
 import { type NumberWorkflows, TemporalUnavailable } from '../../temporal/numbers.ts';
-import { freshNumber } from '../support/accepted.ts';
 import { createTestDatabase } from '../support/database.ts';
+import { submission } from '../support/http.ts';
 
 export interface TestApi {
   app: FastifyInstance;
@@ -64,16 +64,6 @@ export function caller(app: FastifyInstance): Call {
     });
     expectDeclared(app, method, url, response);
     return response;
-  };
-}
-
-/** A complete, right submission. */
-export function submission(changes: Record<string, unknown> = {}) {
-  return {
-    mobileNumber: freshNumber(),
-    displayName: 'Widgets number',
-    businessCategory: 'RETAIL',
-    ...changes,
   };
 }
 

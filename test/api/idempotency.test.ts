@@ -11,16 +11,9 @@ import {
 } from '../../db/idempotency.ts';
 import { emails, idempotencyRecords, numberEvents, numbers } from '../../db/schema.ts';
 import { freshNumber } from '../support/accepted.ts';
+import { submission } from '../support/http.ts';
 import { createAccount } from '../support/stack.ts';
-import {
-  caller,
-  problemOf,
-  startTestApi,
-  submission,
-  submit,
-  TEMPORAL_DOWN,
-  type TestApi,
-} from './harness.ts';
+import { caller, problemOf, startTestApi, submit, TEMPORAL_DOWN, type TestApi } from './harness.ts';
 
 let api: TestApi;
 let key: string;

@@ -2,8 +2,9 @@
 import { connect } from 'node:net';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { submission } from '../support/http.ts';
 import { createAccount, createStaff } from '../support/stack.ts';
-import { problemOf, startTestApi, submission, submit, type TestApi } from './harness.ts';
+import { problemOf, startTestApi, submit, type TestApi } from './harness.ts';
 
 let api: TestApi;
 let key: string;
