@@ -10,6 +10,8 @@ export interface ActivityDeps {
   mailer: Mailer;
   config: Config;
   logger: Logger;
+  /** Aborted when the worker is asked to stop: nothing new is begun. */
+  stopping: AbortSignal;
 }
 
 export interface Logger {

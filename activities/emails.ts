@@ -3,6 +3,7 @@ import type { EmailData } from '../contract/emails.ts';
 import type { EmailKind } from '../contract/number.ts';
 import {
   closeAttempt,
+  countAmbiguous,
   openAttempt,
   settleEmail,
   type UnsentEmail,
@@ -37,10 +38,14 @@ const PAGE = 20;
 const EMAIL_DEFERRED = 'email_deferred';
 
 /**
- * Milliseconds unless named otherwise. One run of `sendEmails` ends within 60 s: it begins no email after
+ * Milliseconds unless named otherwise. One run of `sendEmails` ends within 120 s: it begins no email after
  * `laneTime`, and an email takes at most `MAIL_TIMEOUTS.total`.
  */
 export const EMAIL_LIMITS = {
+  /** Tries of one email after which it is not known whether it was taken; then it is given up, not doubled again. */
+  ambiguousTries: 4,
+  /** An email that no server took in so many days is given up. */
+  deferredDays: 5,
   /** How long to wait for a lane that another worker is sending; below the 15 s of a statement. */
   laneWait: 12_000,
   /** After this a run begins no further email of the lane. */
@@ -58,7 +63,7 @@ export const EMAIL_LIMITS = {
 };
 
 export function createEmailActivities(
-  { db, lockDb, mailer, config, logger }: ActivityDeps,
+  { db, lockDb, mailer, config, logger, stopping }: ActivityDeps,
   limits: typeof EMAIL_LIMITS = EMAIL_LIMITS,
 ) {
   const staffLanes: Record<string, string[] | undefined> = {
@@ -74,6 +79,7 @@ export function createEmailActivities(
       for (;;) {
         const rows = await unsentEmails(db, lane, PAGE);
         for (const row of rows) {
+          if (stopping.aborted) throw deferred('The worker stops.');
           if (result.sent + result.refused.length > 0) {
             if (performance.now() > stopAt) throw deferred('There is more to send.');
             await stillHeld();
@@ -113,10 +119,21 @@ export function createEmailActivities(
       case 'refused':
         return refuse(result.detail, result.rejected);
       case 'deferred':
-      case 'ambiguous':
+      case 'ambiguous': {
+        const givenUp = await whyGivenUp(row, result.outcome);
+        if (givenUp) return refuse(`${givenUp}: ${result.detail}`, attempt.recipients);
         await closeAttempt(db, attempt, { outcome: result.outcome, detail: result.detail });
         throw deferred(result.detail);
+      }
     }
+  }
+
+  /** Why an email that was not taken now is not tried again; null where it is. */
+  async function whyGivenUp(row: UnsentEmail, outcome: 'deferred' | 'ambiguous'): Promise<string | null> {
+    const tries = outcome === 'ambiguous' ? 1 + (await countAmbiguous(db, row)) : 0;
+    if (tries >= limits.ambiguousTries) return `Not confirmed in ${tries} tries, it may have arrived`;
+    const oldest = Date.now() - limits.deferredDays * 24 * 3_600_000;
+    return row.createdAt.getTime() < oldest ? `Not taken in ${limits.deferredDays} days` : null;
   }
 
   return {
@@ -149,6 +166,7 @@ export function createEmailActivities(
       const takeLanes = async () => {
         for (const lane of queue) {
           if (failuresInARow >= limits.leftoverFailures || performance.now() > stopAt) return;
+          if (stopping.aborted) return;
           try {
             const { sent, refused } = await sendLane(lane, limits.leftoverWait);
             result.sent += sent;
@@ -158,7 +176,7 @@ export function createEmailActivities(
             if (error instanceof LaneBusyError) continue;
             result.deferred += 1;
             failuresInARow += 1;
-            logger.warn({ lane, error: String(error) }, 'Emails of a lane stay unsent');
+            logger.warn({ lane, err: error }, 'Emails of a lane stay unsent');
           }
         }
       };

@@ -15,6 +15,9 @@ const addresses = z
   )
   .pipe(z.array(z.email()));
 
+/** `name@example.com`, or a name before it in angle brackets. */
+const ONE_SENDER = /^(?:[^<>@\r\n]*<[^\s<>@,]+@[^\s<>@,]+>|[^\s<>@,]+@[^\s<>@,]+)$/;
+
 /** What every process of the product knows. Temporal's own variables (`TEMPORAL_…`) are read by its SDK. */
 export const configSchema = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test']).default('production'),
@@ -42,7 +45,10 @@ export const configSchema = z.object({
 
   /** Mail. */
   SMTP_URL: z.url({ protocol: /^smtps?$/ }).default('smtp://127.0.0.1:1025'),
-  MAIL_FROM: z.string().min(3).default('WhatsApp Numbers <numbers@example.com>'),
+  MAIL_FROM: z
+    .string()
+    .regex(ONE_SENDER, 'one address, like "Numbers <numbers@example.com>"')
+    .default('WhatsApp Numbers <numbers@example.com>'),
   /** Who gets the daily review digest; nobody when unset. */
   SUPPORT_EMAIL: addresses.optional(),
   /** Who hears of what is overdue by three times; nobody when unset. */

@@ -1,5 +1,5 @@
 /** Sending what was written: the unsent rows of a lane, the ledger of tries, and settling. */
-import { and, asc, eq, lte, max, min, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, eq, lte, max, min, type Placeholder, type SQL, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import type { Database, Transaction } from './client.ts';
 import type { EmailRow } from './email-rows.ts';
@@ -109,6 +109,15 @@ function recipientsOf(numberId: Placeholder): SQL {
       and not (${people.banned} and coalesce(${people.banExpires} > now(), true))
     where ${numbers.id} = ${numberId}
   ), '{}')`;
+}
+
+/** Tries of an email of which it is not known whether they were taken. */
+export async function countAmbiguous(db: Database, email: EmailRow): Promise<number> {
+  const [row] = await db
+    .select({ count: count() })
+    .from(emailAttempts)
+    .where(and(eq(emailAttempts.emailId, email.id), eq(emailAttempts.outcome, 'ambiguous')));
+  return row?.count ?? 0;
 }
 
 /** Closes a try after which the email stays unsent. */

@@ -80,7 +80,8 @@ const advanceFrom = prepared((db, stateFields: string[]) => {
       and not exists (
         select from ${numberEvents} known
         join jsonb_populate_recordset(null::${numberEvents}, ${placeholder('events')}::jsonb) event
-          on known.number_id = event.number_id and known.operation_id = event.operation_id and known.type = event.type)
+          on known.number_id = event.number_id and known.attempt = event.attempt
+            and known.operation_id = event.operation_id and known.type = event.type)
     returning ${numbers.id}`);
   const insert = (into: Table, fields: readonly string[], from: string) => sql`
     insert into ${into} (${names(into, fields)})
@@ -116,19 +117,19 @@ async function reconcile(
   return { kind: 'ahead', state: stateOf(row), known: known.map((event) => event.operationId) };
 }
 
-type StoredEvent = { revision: number | null; operationId: string; type: string };
+type StoredEvent = { attempt: number; revision: number | null; operationId: string; type: string };
 
 /** The same change; a Facebook decision makes two events, when it is held and when it is used. */
-const isSame = (one: { operationId: string; type: string }, other: StoredEvent) =>
-  one.operationId === other.operationId && one.type === other.type;
+const isSame = (one: NumberEvent, other: StoredEvent) =>
+  one.operationId === other.operationId && one.type === other.type && one.attempt === other.attempt;
 
 /** Stored events that are, or stand in the place of, the ones to save. */
 async function storedLike(tx: Transaction, row: NumberRow, events: NumberEvent[]): Promise<StoredEvent[]> {
   const [first] = events;
   if (!first) return [];
-  const { revision, operationId, type } = numberEvents;
+  const { attempt, revision, operationId, type } = numberEvents;
   const found: StoredEvent[] = await tx
-    .select({ revision, operationId, type })
+    .select({ attempt, revision, operationId, type })
     .from(numberEvents)
     .where(
       and(

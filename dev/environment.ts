@@ -37,12 +37,13 @@ export function partEnvironment(
   );
   const shared = {
     NODE_ENV: 'development',
-    HOST: '127.0.0.1',
     SUPPORT_EMAIL: 'support@numbers.example',
     ESCALATION_EMAIL: 'lead@numbers.example',
     MAIL_FROM: 'WhatsApp Numbers <no-reply@numbers.example>',
     PUBLIC_URL: addresses.apiUrl,
     ...Object.fromEntries(set),
+    // Where the stack looks for its parts, whatever HOST says; some shells set it.
+    HOST: '127.0.0.1',
     DATABASE_URL: addresses.databaseUrl,
     TEMPORAL_ADDRESS: addresses.temporalAddress,
     TEMPORAL_NAMESPACE: own.temporalNamespace,

@@ -1,6 +1,6 @@
 /** One supervised child process: started, watched, started again when it dies, stopped. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fstatSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from './fault.ts';
 import type { ProcessRecord } from './processes.ts';
@@ -185,6 +185,8 @@ function killGroup(child: ChildProcess): void {
 
 /** The end of what was logged since `from`, at most 64 KiB. */
 function readLog(file: string, from: number): string {
+  // Somebody may have tidied up.
+  if (!existsSync(file)) return '';
   const log = openSync(file, 'r');
   try {
     const { size } = fstatSync(log);

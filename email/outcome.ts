@@ -19,6 +19,8 @@ export interface SendOutcome {
 
 /** Permanent by their first digit, but about the session and our credentials, not about an address. */
 const OUR_TROUBLE = new Set([500, 502, 503, 504, 530, 534, 535, 538]);
+/** RFC 3463, security or policy: our address is on a blocklist, or may not relay. That can be mended. */
+const POLICY = /^5\d\d[ -]5\.7\.\d/;
 
 /**
  * Judges a failed try. `handedOver`: at least a part of the message was given to the connection, which happens
@@ -28,9 +30,8 @@ export function judge(error: NodemailerError, handedOver: boolean): SendOutcome[
   if (error.responseCode !== undefined) {
     const aboutTheEmail = error.command === 'RCPT TO' || error.command === 'DATA';
     // To MAIL FROM, EHLO or AUTH a refusal speaks of us: mending the configuration mends it.
-    return aboutTheEmail && error.permanent === true && !OUR_TROUBLE.has(error.responseCode)
-      ? 'refused'
-      : 'deferred';
+    const aboutUs = OUR_TROUBLE.has(error.responseCode) || POLICY.test(error.response ?? '');
+    return aboutTheEmail && error.permanent === true && !aboutUs ? 'refused' : 'deferred';
   }
   // An address that cannot be put on the wire, such as one with a line break. (A wrong sender is ours.)
   if (error.code === 'EENVELOPE' && /^(Invalid recipient|No recipients)/.test(error.message))

@@ -23,12 +23,12 @@ export interface MailTimeouts {
   dns: number;
   /** DNS, connecting, TLS and greeting together. */
   connect: number;
-  /** Silence of the server while it works on a command; the longest is that after the message. */
+  /** Silence of the server while it works on a command; the longest is that after the message, which is scanned then. */
   answer: number;
   total: number;
 }
 
-export const MAIL_TIMEOUTS: MailTimeouts = { dns: 4_000, connect: 8_000, answer: 20_000, total: 28_000 };
+export const MAIL_TIMEOUTS: MailTimeouts = { dns: 4_000, connect: 8_000, answer: 75_000, total: 85_000 };
 
 /** A mailer over a pool of SMTP connections. `smtpUrl`: `smtp://` or `smtps://`, with user and password if any. */
 export function createMailer(options: { smtpUrl: string; from: string; timeouts?: MailTimeouts }): Mailer {
@@ -46,6 +46,8 @@ export function createMailer(options: { smtpUrl: string; from: string; timeouts?
     greetingTimeout: timeouts.connect,
     socketTimeout: timeouts.answer,
     socketCloseTimeout: 1_000,
+    // A password is not told to a server that hides STARTTLS, or to whoever hides it.
+    requireTLS: needsTls(options.smtpUrl),
     disableFileAccess: true,
     disableUrlAccess: true,
   });
@@ -91,6 +93,12 @@ export function createMailer(options: { smtpUrl: string; from: string; timeouts?
     },
     close: () => transport.close(),
   };
+}
+
+/** With a password, and to another machine. */
+function needsTls(smtpUrl: string): boolean {
+  const { password, hostname } = new URL(smtpUrl);
+  return password !== '' && !/^(localhost|127\..*|\[::1\])$/.test(hostname);
 }
 
 function sentDetail(info: SMTPPoolSentMessageInfo): string {

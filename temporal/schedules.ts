@@ -7,21 +7,30 @@ const LEFTOVERS_SCHEDULE = 'email-leftovers';
 
 /** Creates the Schedules, or brings their times to this configuration. An operator's pause stays. */
 export async function ensureSchedules(client: Client, config: Pick<Config, 'DIGEST_HOUR'>): Promise<void> {
-  await ensure(client, DIGEST_SCHEDULE, 'reviewDigest', {
+  // A digest that PostgreSQL's absence held up is worth having later in the day.
+  await ensure(client, DIGEST_SCHEDULE, 'reviewDigest', '20 hours', {
     calendars: [{ hour: config.DIGEST_HOUR, minute: 0 }],
   });
-  await ensure(client, LEFTOVERS_SCHEDULE, 'emailLeftovers', { intervals: [{ every: '5 minutes' }] });
+  await ensure(client, LEFTOVERS_SCHEDULE, 'emailLeftovers', '1 hour', {
+    intervals: [{ every: '5 minutes' }],
+  });
 }
 
 type Spec = Parameters<Client['schedule']['create']>[0]['spec'];
 
-async function ensure(client: Client, scheduleId: string, workflowType: string, spec: Spec): Promise<void> {
+async function ensure(
+  client: Client,
+  scheduleId: string,
+  workflowType: string,
+  longest: '1 hour' | '20 hours',
+  spec: Spec,
+): Promise<void> {
   const action = {
     type: 'startWorkflow' as const,
     workflowType,
     workflowId: scheduleId,
     taskQueue: TASK_QUEUE,
-    workflowExecutionTimeout: '1 hour',
+    workflowExecutionTimeout: longest,
   };
   // After an outage the latest missed run is enough.
   const policies = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 day' };

@@ -20,11 +20,13 @@ const TEMPORAL_WAIT_MS = 60_000;
 /** How long a stop waits for the connections to PostgreSQL to end. */
 const CLOSE_MS = 2_000;
 
+// Exits by itself in any case: the SDK's native part and open pools would hold a process that has failed.
 try {
   await main(loadConfig());
+  process.exit(0);
 } catch (error) {
   console.error(error instanceof ConfigError ? error.message : explain(error));
-  process.exitCode = 1;
+  process.exit(1);
 }
 
 function explain(error: unknown): unknown {
@@ -63,7 +65,7 @@ async function main(config: Config): Promise<void> {
   const started = await untilReached(logger, stopping.signal, async () => {
     await ensureSearchAttributes(connection, config.TEMPORAL_NAMESPACE);
     await ensureSchedules(client, config);
-    return createNumbersWorker({ db, lockDb, mailer, config, logger }, bundle);
+    return createNumbersWorker({ db, lockDb, mailer, config, logger, stopping: stopping.signal }, bundle);
   });
   if (!started) return;
   const { worker, close } = started;
@@ -94,7 +96,6 @@ async function main(config: Config): Promise<void> {
     // A round of the sweeper may still hold a connection; nothing is lost with it.
     await Promise.race([closed, sleep(CLOSE_MS)]);
     logger.info('Stopped');
-    process.exit();
   }
 }
 

@@ -62,7 +62,7 @@ function readRequest(
   if (!isId(id)) return { problem: `${idField} is not an id` };
   if (!by) return { problem: 'by is not { type, id }' };
   if (attempt !== defaults.attempt) {
-    return { problem: `it is for attempt ${JSON.stringify(attempt)}, this is ${defaults.attempt}` };
+    return { problem: `it is for another attempt; this is ${defaults.attempt}` };
   }
   return { value: { raw, id, by } };
 }
@@ -124,7 +124,8 @@ export function readEdit(raw: unknown): Read<EditUpdate> {
   const changes: Record<string, string | null> = {};
   for (const [field, given] of Object.entries(raw['changes'])) {
     const rule = Object.hasOwn(PROFILE, field) ? PROFILE[field as keyof typeof PROFILE] : undefined;
-    if (!rule) return { problem: `${field} cannot be edited` };
+    // Not by its name: that is whatever was sent, and as long.
+    if (!rule) return { problem: `a field is none of ${Object.keys(PROFILE).join(', ')}` };
     const value = given === '' ? null : given;
     if (value !== null && !isText(value, rule.max))
       return { problem: `${field} is not a text of at most ${rule.max} characters` };
@@ -148,20 +149,57 @@ export function readEdit(raw: unknown): Read<EditUpdate> {
 
 /** Whether a start input is one of ours: a workflow started by hand with junk must fail, not hang. */
 export function isApprovalInput(raw: unknown): raw is NumberApprovalInput {
+  if (!isObject(raw) || !isObject(raw['settings'])) return false;
+  const { numberId, accountId, mobileNumber, settings, state, maxHistory, carried } = raw;
+  const { facebookDueMs } = settings;
   return (
-    isObject(raw) &&
-    isId(raw['numberId']) &&
-    isId(raw['accountId']) &&
-    isId(raw['mobileNumber']) &&
-    isObject(raw['settings']) &&
-    Number.isFinite(raw['settings']['facebookDueMs']) &&
-    isObject(raw['state']) &&
-    isObject(raw['state']['profile']) &&
-    typeof raw['state']['profile']['displayName'] === 'string' &&
-    typeof raw['state']['submittedAt'] === 'string' &&
-    typeof raw['state']['updatedAt'] === 'string' &&
-    Number.isInteger(raw['state']['attempt']) &&
-    Number.isInteger(raw['state']['revision']) &&
-    NUMBER_STATUSES.some((status) => isObject(raw['state']) && raw['state']['status'] === status)
+    [numberId, accountId, mobileNumber].every(isId) &&
+    typeof facebookDueMs === 'number' &&
+    facebookDueMs >= 0 &&
+    facebookDueMs <= LONGEST_DUE_MS &&
+    (maxHistory === undefined || isCount(maxHistory)) &&
+    (carried === undefined || (isObject(carried) && isListOf(carried['appliedEdits'], isId))) &&
+    isState(state)
   );
 }
+
+/** A year. */
+const LONGEST_DUE_MS = 366 * 24 * 3_600_000;
+
+const isCount = (raw: unknown) => Number.isSafeInteger(raw) && (raw as number) >= 0;
+const isTime = (raw: unknown) => isText(raw, 64) && !Number.isNaN(Date.parse(raw));
+const isNullOr = (check: (raw: unknown) => boolean) => (raw: unknown) => raw === null || check(raw);
+const isListOf = (raw: unknown, check: (raw: unknown) => boolean) => Array.isArray(raw) && raw.every(check);
+const isActor = (raw: unknown) => isObject(raw) && readActor(raw) !== null;
+
+function isState(raw: unknown): boolean {
+  if (!isObject(raw) || !isObject(raw['profile'])) return false;
+  const { profile } = raw;
+  return (
+    NUMBER_STATUSES.some((status) => status === raw['status']) &&
+    ['attempt', 'revision'].every((field) => isCount(raw[field])) &&
+    ['submittedAt', 'updatedAt'].every((field) => isTime(raw[field])) &&
+    ['waitingSince', 'dueAt', 'decidedAt'].every((field) => isNullOr(isTime)(raw[field])) &&
+    ['verification', 'facebookDecision'].every((field) => isNullOr(isDecision)(raw[field])) &&
+    isNullOr(isEnding)(raw['ending']) &&
+    typeof profile['displayName'] === 'string' &&
+    Object.values(profile).every(isNullOr((value) => isText(value, 4_096)))
+  );
+}
+
+function isDecision(raw: unknown): boolean {
+  if (!isObject(raw)) return false;
+  const { decisionId, outcome, reason, code, fields, by, at } = raw;
+  return (
+    isId(decisionId) &&
+    (outcome === 'approved' || outcome === 'rejected') &&
+    isNullOr((text) => isText(text, 4_096))(reason) &&
+    isNullOr((text) => isText(text, 64))(code) &&
+    isListOf(fields, (field) => isText(field, 64)) &&
+    isActor(by) &&
+    isTime(at)
+  );
+}
+
+const isEnding = (raw: unknown) =>
+  isObject(raw) && isId(raw['operationId']) && isActor(raw['by']) && isTime(raw['at']);

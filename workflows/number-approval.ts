@@ -49,7 +49,7 @@ const { save } = proxyLocalActivities<Pick<Activities, 'save'>>({
 });
 
 const { sendEmails } = proxyActivities<Pick<Activities, 'sendEmails'>>({
-  startToCloseTimeout: '60 seconds',
+  startToCloseTimeout: '120 seconds',
   // A killed worker's emails are taken over soon; the worker sends the heartbeats.
   heartbeatTimeout: '15 seconds',
   // What is unsent then, the Schedule `email-leftovers` sends; a finished number must not wait for a mail server.
@@ -193,7 +193,10 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
         appliedEdits.splice(0, appliedEdits.length - REMEMBERED_EDITS);
         // One that changes nothing still repeats what may not be saved yet.
         await condition(() => (change.events.length > 0 ? change.settled : unsaved.length === 0));
-        if (change.refused) throw refusal(change.refused);
+        if (change.refused) {
+          appliedEdits.splice(appliedEdits.indexOf(id), 1);
+          throw refusal(change.refused);
+        }
         return change.state;
       }),
     {
@@ -289,7 +292,7 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
         ].slice(-5);
       } catch (error) {
         log.warn('Emails are left to the Schedule', { error: String(error) });
-        emails.trouble = 'the mail server did not take them; the Schedule email-leftovers goes on';
+        emails.trouble = `left to the Schedule email-leftovers at ${new Date().toISOString()}`;
       }
       sending = false;
       tell();

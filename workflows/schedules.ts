@@ -7,11 +7,12 @@ const { writeReviewDigest, sendLeftoverEmails } = proxyActivities<
 >({
   startToCloseTimeout: '5 minutes',
   heartbeatTimeout: '15 seconds',
-  retry: { initialInterval: '5 seconds', maximumInterval: '1 minute', maximumAttempts: 20 },
+  // As long as the Schedule's run may last.
+  retry: { initialInterval: '5 seconds', maximumInterval: '1 minute' },
 });
 
 const { sendEmails } = proxyActivities<Pick<Activities, 'sendEmails'>>({
-  startToCloseTimeout: '60 seconds',
+  startToCloseTimeout: '120 seconds',
   heartbeatTimeout: '15 seconds',
   scheduleToCloseTimeout: '10 minutes',
   retry: { initialInterval: '1 second', maximumInterval: '30 seconds' },

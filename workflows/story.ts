@@ -17,7 +17,7 @@ const AWAITED: Record<NumberStatus, string> = {
 };
 
 export interface EmailNotes {
-  /** The last trouble of the email lane; null when all is sent. */
+  /** Why this workflow has left emails unsent; null where it has not. */
   trouble: string | null;
   /** Emails that a server refused for good. */
   refused: string[];
@@ -38,7 +38,7 @@ export function tellStory(mobileNumber: string, state: NumberState, emails: Emai
     `- Facebook: ${decided(state.facebookDecision, state)}${isHeld(state) ? ' (held until support approves)' : ''}`,
   ];
   if (state.ending) lines.push(`- ${state.status} by ${who(state.ending.by)} at ${time(state.ending.at)}`);
-  if (emails.trouble) lines.push(`- Emails: not all sent: ${plain(emails.trouble)}`);
+  if (emails.trouble) lines.push(`- Emails: ${plain(emails.trouble)}; the ledger says what came of them`);
   for (const refused of emails.refused) lines.push(`- Emails: refused for good: ${plain(refused)}`);
   return lines.join('\n');
 }
@@ -60,7 +60,9 @@ function decided(decision: Decision | null, { status }: NumberState): string {
 
 function who({ type, id, name }: Actor): string {
   if (id === null) return `${type} (by hand)`;
-  return name === undefined ? `${type} ${id}` : `${plain(name)} (${type} ${id})`;
+  // An id of ours means nothing in Markdown; one that was sent by hand may.
+  const known = /^\w+$/.test(id) ? id : plain(id);
+  return name === undefined ? `${type} ${known}` : `${plain(name)} (${type} ${known})`;
 }
 
 const time = (iso: string | null) => (iso ? `${iso.slice(0, 16).replace('T', ' ')} UTC` : 'never');

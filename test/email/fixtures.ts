@@ -36,7 +36,12 @@ export interface TestWorker {
 export function openWorker(
   database: { url: string },
   smtpUrl: string,
-  options: { limits?: Partial<typeof EMAIL_LIMITS>; config?: Record<string, string>; name?: string } = {},
+  options: {
+    limits?: Partial<typeof EMAIL_LIMITS>;
+    config?: Record<string, string>;
+    name?: string;
+    stopping?: AbortSignal;
+  } = {},
 ): TestWorker {
   const config = testConfig(database.url, options.config);
   const name = options.name ?? 'worker';
@@ -44,7 +49,8 @@ export function openWorker(
   const lockDb = openDatabase(config, { name: `${name}-locks`, max: 4 });
   const mailer = createMailer({ smtpUrl, from: FROM });
   const logger = { info: () => {}, warn: () => {}, error: () => {} };
-  const deps = { db, lockDb, mailer, config, logger };
+  const stopping = options.stopping ?? new AbortController().signal;
+  const deps = { db, lockDb, mailer, config, logger, stopping };
   return {
     deps,
     activities: createEmailActivities(deps, { ...EMAIL_LIMITS, ...options.limits }),

@@ -130,6 +130,65 @@ describe('a lane', () => {
     expect(tries.map(({ outcome }) => outcome)).toEqual(['ambiguous', 'sent']);
   });
 
+  test('is not doubled for ever where no answer comes back: given up, shown, and the lane goes on', async () => {
+    const { number, emails: rows } = await submission(database, ['submitted', 'verified']);
+    const [first, second] = rows;
+    if (!first || !second) throw new Error('no emails');
+    smtp.faults.cutAfterData = true;
+    const one = open({ limits: { ambiguousTries: 3 } });
+    for (let tries = 1; tries < 3; tries++) {
+      await expect(one.activities.sendEmails({ lane: number.id })).rejects.toMatchObject({
+        type: 'email_deferred',
+      });
+    }
+    // The third is the last of the first email, and after it comes the first of the second.
+    await expect(one.activities.sendEmails({ lane: number.id })).rejects.toMatchObject({
+      type: 'email_deferred',
+    });
+    expect(messageIds()).toEqual(idsOf([first, first, first, second]));
+    expect(await emailStates(database.db, number.id)).toEqual(['refused', 'unsent']);
+    const [event] = await timeline(number.id);
+    expect(event).toMatchObject({
+      type: 'email.refused',
+      data: { kind: 'submitted', detail: expect.stringContaining('may have arrived') },
+    });
+    delete smtp.faults.cutAfterData;
+    expect(await one.activities.sendEmails({ lane: number.id })).toMatchObject({ sent: 1 });
+  });
+
+  test('gives up an email that nobody takes in days, and not before', async () => {
+    const { number, person } = await submission(database, ['submitted']);
+    smtp.faults.rcpt = (address) => (address === person.email ? '452 4.2.2 Mailbox full' : undefined);
+    const age = (days: number) =>
+      database.db
+        .update(emails)
+        .set({ createdAt: new Date(Date.now() - days * 24 * 3_600_000) })
+        .where(eq(emails.lane, number.id));
+    await age(4.9);
+    await expect(worker.activities.sendEmails({ lane: number.id })).rejects.toEqual(
+      deferredWith('Mailbox full'),
+    );
+    await age(5.1);
+    expect(await worker.activities.sendEmails({ lane: number.id })).toMatchObject({
+      sent: 0,
+      refused: [{ detail: expect.stringMatching(/Not taken in 5 days: .*Mailbox full/) }],
+    });
+    const [event] = await timeline(number.id);
+    expect(event).toMatchObject({ data: { recipients: [person.email] } });
+  });
+
+  test('begins no email once the worker is asked to stop', async () => {
+    const stopping = new AbortController();
+    const { number } = await submission(database, ['submitted']);
+    const one = open({ stopping: stopping.signal, limits: { leftoverSeconds: 0 } });
+    stopping.abort();
+    await expect(one.activities.sendEmails({ lane: number.id })).rejects.toEqual(deferredWith('stops'));
+    expect(await one.activities.sendLeftoverEmails()).toMatchObject({ sent: 0, deferred: 0 });
+    expect(smtp.mails).toHaveLength(0);
+    // The next worker goes on.
+    expect(await worker.activities.sendEmails({ lane: number.id })).toMatchObject({ sent: 1 });
+  });
+
   test('that takes long is carried on by the next run', async () => {
     const { number, emails: rows } = await submission(database, ['submitted', 'verified', 'approved']);
     const slow = open({ limits: { laneTime: 0 } });

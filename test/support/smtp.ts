@@ -11,8 +11,8 @@ interface SmtpFaults {
   /** Answers AUTH; without it any user and password are taken. */
   auth?: number | undefined;
   mailFrom?: number | undefined;
-  /** Answers RCPT TO by address; undefined takes it. */
-  rcpt?: ((address: string) => number | undefined) | undefined;
+  /** Answers RCPT TO by address, with words of its own or without; undefined takes it. */
+  rcpt?: ((address: string) => number | string | undefined) | undefined;
   /** Answers the final dot. */
   data?: number | undefined;
   /** Cuts the connection at MAIL FROM. */
@@ -125,7 +125,10 @@ export async function startSmtp(options: SmtpOptions = {}): Promise<TestSmtp> {
   return { url: `smtp://127.0.0.1:${port}`, port, faults, mails, start, stop };
 }
 
-function reply(code: number | undefined): Error | null {
-  if (code === undefined) return null;
-  return Object.assign(new Error(`Switched on by the test (${code})`), { responseCode: code });
+/** `550`, or `550 5.7.1 Blocked`. */
+function reply(answer: number | string | undefined): Error | null {
+  if (answer === undefined) return null;
+  const [code = '', ...words] = String(answer).split(' ');
+  const message = words.join(' ') || `Switched on by the test (${code})`;
+  return Object.assign(new Error(message), { responseCode: Number(code) });
 }

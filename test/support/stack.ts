@@ -62,13 +62,15 @@ export async function startStack(
   let stop: (() => Promise<void>) | undefined;
 
   async function startWorker(): Promise<void> {
+    const stopping = new AbortController();
     const { worker, close } = await createNumbersWorker(
-      { db: database.db, lockDb, mailer, config, logger },
+      { db: database.db, lockDb, mailer, config, logger, stopping: stopping.signal },
       { codePath: inject('workflowBundle') },
     );
     const running = worker.run();
     while (worker.getState() !== 'RUNNING') await sleep(20);
     stop = async () => {
+      stopping.abort();
       worker.shutdown();
       await running;
       await close();

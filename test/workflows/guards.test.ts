@@ -7,7 +7,15 @@ import {
   readRelease,
   readWithdrawal,
 } from '../../workflows/guards.ts';
+import { decision, submittedState } from '../support/number-state.ts';
 
+const input = () => ({
+  numberId: 'num_1',
+  accountId: 'org_1',
+  mobileNumber: '+15555550123',
+  settings: { facebookDueMs: 3_600_000 },
+  state: submittedState(),
+});
 const defaults = { attempt: 2, newId: () => 'drawn' };
 
 describe('decisions sent by hand', () => {
@@ -95,6 +103,73 @@ describe('edits sent by hand', () => {
     [{ changes: {}, by: 1 }],
   ])('junk is named: %j', (raw) => {
     expect(readEdit(raw).problem).toEqual(expect.any(String));
+  });
+});
+
+test('what was sent is not repeated, however long or deep it is', () => {
+  const deep = JSON.parse('['.repeat(50_000) + ']'.repeat(50_000));
+  const long = 'x'.repeat(1_000_000);
+  const problems = [
+    readDecision({ outcome: 'approved', attempt: deep }, defaults).problem,
+    readDecision({ outcome: long, by: { type: 'support', id: 'a' } }, defaults).problem,
+    readDecision({ outcome: 'approved', fields: [deep] }, defaults).problem,
+    readWithdrawal({ stage: deep }, defaults).problem,
+    readEdit({ changes: { [long]: 'x' } }).problem,
+    readEdit({ changes: { address: deep } }).problem,
+  ];
+  for (const problem of problems) expect(problem?.length).toBeLessThan(200);
+  expect(isApprovalInput({ ...input(), state: { ...input().state, verification: deep } })).toBe(false);
+});
+
+describe('a start input', () => {
+  test('of ours is taken', () => {
+    expect(isApprovalInput(input())).toBe(true);
+    const { state } = input();
+    const at = state.submittedAt;
+    const by = { type: 'operator', id: null };
+    const decided = { ...decision(), at };
+    expect(
+      isApprovalInput({
+        ...input(),
+        maxHistory: 30,
+        carried: { appliedEdits: ['op_1'] },
+        state: {
+          ...state,
+          status: 'WITHDRAWN',
+          verification: decided,
+          facebookDecision: decided,
+          ending: { operationId: 'op_w', by, at },
+        },
+      }),
+    ).toBe(true);
+  });
+
+  const state = (changes: object) => ({ ...input(), state: { ...input().state, ...changes } });
+  test.each([
+    [null],
+    [{}],
+    [{ a: 1 }],
+    [{ ...input(), numberId: 5 }],
+    [{ ...input(), settings: {} }],
+    [{ ...input(), settings: { facebookDueMs: 1e300 } }],
+    [{ ...input(), settings: { facebookDueMs: Number.NaN } }],
+    [{ ...input(), maxHistory: 'x' }],
+    [{ ...input(), carried: { appliedEdits: 5 } }],
+    [{ ...input(), carried: 5 }],
+    [state({ status: 'OPEN' })],
+    [state({ waitingSince: 5 })],
+    [state({ dueAt: 'soon' })],
+    [state({ updatedAt: null })],
+    [state({ verification: 'x' })],
+    [state({ verification: { outcome: 'approved' } })],
+    [state({ facebookDecision: {} })],
+    [state({ ending: {} })],
+    [state({ revision: 1.5 })],
+    [state({ profile: null })],
+    [state({ profile: { displayName: 5 } })],
+    [state({ profile: { ...input().state.profile, website: 5 } })],
+  ])('of another form is not: %j', (raw) => {
+    expect(isApprovalInput(raw)).toBe(false);
   });
 });
 

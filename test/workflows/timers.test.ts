@@ -86,8 +86,10 @@ test('a rejected number ends within minutes though the mail server never answers
   await handle.signal(supportVerification, { ...rejection, attempt: 1 });
   const began = await env.currentTimeMs();
   await expect(handle.result()).resolves.toMatchObject({ status: 'REJECTED' });
-  // Two lanes at the most: the one that was under way, and the one for the rejection.
-  expect((await env.currentTimeMs()) - began).toBeLessThanOrEqual(21 * 60_000);
+  // Two lanes at the most: the one that was under way, and the one for the rejection. (When the workflow ended
+  // is not told: the server's clock may have skipped to the timeout of the last try meanwhile.)
+  const last = asked.at(-1)?.getTime() ?? 0;
+  expect(last - began).toBeLessThanOrEqual(20 * 60_000);
   expect(asked.length).toBeGreaterThan(10);
 });
 

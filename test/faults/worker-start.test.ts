@@ -1,0 +1,61 @@
+/** A worker that cannot start, or is stopped while it tries: it ends, with a sentence. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { expect, inject, test } from 'vitest';
+import { startStack } from '../support/stack.ts';
+
+async function listen() {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  return { port, close: () => new Promise((resolve) => server.close(resolve)) };
+}
+
+async function closedPort(): Promise<number> {
+  const { port, close } = await listen();
+  await close();
+  return port;
+}
+
+function startWorker(env: Record<string, string>) {
+  const child = spawn(process.execPath, ['worker/main.ts'], {
+    cwd: new URL('../..', import.meta.url),
+    env: { PATH: process.env['PATH'], WORKFLOW_BUNDLE: inject('workflowBundle'), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let log = '';
+  const collect = (chunk: Buffer) => {
+    log += chunk;
+  };
+  child.stdout.on('data', collect);
+  child.stderr.on('data', collect);
+  const ended = once(child, 'close').then(([code]) => code as number | null);
+  return { child, ended, log: () => log };
+}
+
+test('a wrong variable: a line, and exit code 1', async () => {
+  const { ended, log } = startWorker({ DATABASE_URL: 'postgres://127.0.0.1:1/none', MAIL_FROM: 'Numbers' });
+  expect(await ended).toBe(1);
+  expect(log()).toBe('MAIL_FROM: one address, like "Numbers <numbers@example.com>".\n');
+});
+
+test('stopped while it waits for Temporal: it ends', { timeout: 60_000 }, async () => {
+  const { child, ended, log } = startWorker({
+    DATABASE_URL: 'postgres://127.0.0.1:1/none',
+    TEMPORAL_ADDRESS: `127.0.0.1:${await closedPort()}`,
+  });
+  await expect.poll(log, { timeout: 30_000 }).toContain('The worker cannot start yet');
+  child.kill('SIGTERM');
+  expect(await ended).toBe(0);
+});
+
+test('a metrics port that is taken: a sentence, and exit code 1', { timeout: 60_000 }, async () => {
+  const { port, close } = await listen();
+  const stack = await startStack({ worker: false });
+  const { ended, log } = startWorker({ ...stack.env, METRICS_PORT: String(port) });
+  expect(await ended).toBe(1);
+  expect(log()).toContain('set METRICS_PORT to a port');
+  await Promise.all([close(), stack.close()]);
+});
