@@ -54,8 +54,11 @@ const EDIT_REFUSALS = ['not_approved', 'revision_conflict', 'invalid_request'] a
 type EditRefusal = (typeof EDIT_REFUSALS)[number];
 
 export interface NumberWorkflows {
-  /** Starts the workflow of the row's attempt, or finds it started; records that. Throws TemporalUnavailable. */
-  start(row: NumberRow): Promise<void>;
+  /**
+   * Starts the workflow of the row's attempt, or finds that it runs or has completed; records that. Resolves with
+   * whether it was started now. Throws TemporalUnavailable.
+   */
+  start(row: NumberRow): Promise<boolean>;
   /** Sends a signal; starts the workflow first where there is none. Throws WorkflowClosed, TemporalUnavailable. */
   decide(row: NumberRow, stage: Stage, signal: DecisionSignal): Promise<void>;
   withdraw(row: NumberRow, signal: WithdrawSignal): Promise<void>;
@@ -84,7 +87,8 @@ export function createNumberWorkflows(deps: {
   const { client, db, config } = deps;
   const handle = (row: NumberRow) => client.workflow.getHandle(workflowId(row));
 
-  async function start(row: NumberRow): Promise<void> {
+  async function start(row: NumberRow): Promise<boolean> {
+    let started = true;
     try {
       await callWithin(client, DEADLINE.start, () =>
         client.workflow.start(NUMBER_WORKFLOW, startOptions(row, config)),
@@ -92,8 +96,10 @@ export function createNumberWorkflows(deps: {
     } catch (error) {
       // Our own row: it is started already, here or by the sweeper.
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      started = false;
     }
     await markStarted(db, row);
+    return started;
   }
 
   /** Calls a workflow; where there is none (it was terminated, or not started yet), starts it and calls again. */

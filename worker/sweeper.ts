@@ -17,22 +17,25 @@ import { deleteExpiredIdempotencyRecords } from '../db/idempotency.ts';
 import type { NumberRow } from '../db/number-row.ts';
 import { countStarted, findNumber, findNumbers, startedNumbers, unstartedNumbers } from '../db/started.ts';
 import { type NumberWorkflows, TemporalUnavailable } from '../temporal/numbers.ts';
+import { type FoundWorkflow, recentWorkflows } from '../temporal/recent.ts';
 import { callWithin } from '../temporal/unavailable.ts';
 
 /** An arbitrary number that means "sweeping". */
 const SWEEP_LOCK = 7_264_022;
-/** Counting over a million rows takes a while: not in every round. */
-const LOST_EVERY_ROUNDS = 3;
-/** Numbers looked at in one round. */
+/** Looking at the workflow of each number takes a while: not in every round. */
+const WALK_EVERY_ROUNDS = 3;
+/** Numbers looked at together. */
 const PAGE = 200;
-const ROUND_DEADLINE_MS = 45_000;
+/** How long a round walks on while numbers are known to lack a workflow. */
+const WALK_MS = 10_000;
+/** After this a round begins nothing more; it ends one call later. */
+const ROUND_MS = 30_000;
 const CALL_DEADLINE_MS = 5_000;
-/** Of all pages of a list together. */
-const LIST_DEADLINE_MS = 20_000;
 /** By status, too: a rejected number's workflow may still be running for its emails. */
 const RUNNING_LIVE =
   `WorkflowType="${NUMBER_WORKFLOW}" AND ExecutionStatus="Running" ` +
   `AND NumberStatus IN (${LIVE_STATUSES.map((status) => `"${status}"`).join(', ')})`;
+const ENDED_BADLY = `WorkflowType="${NUMBER_WORKFLOW}" AND ExecutionStatus IN ("Terminated","Failed","TimedOut","Canceled")`;
 
 export interface SweeperDeps {
   client: Client;
@@ -41,17 +44,19 @@ export interface SweeperDeps {
   lockDb: Database;
   workflows: NumberWorkflows;
   logger: Logger;
-  /** Told of every round, for the metrics. */
+  /** Told of every round that was this worker's, for the metrics. */
   onRound: (result: { ok: boolean; started: number }) => void;
 }
 
-/** Sweeps until `signal` aborts. A failed round is logged and counted, and the next one tries again. */
+/** Sweeps until `signal` aborts. A failed round is logged and counted, and the next one tries again what failed. */
 export async function sweep(deps: SweeperDeps, everySeconds: number, signal: AbortSignal): Promise<void> {
   const round = createSweeper(deps);
   const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
   while (!signal.aborted) {
     const done = round().then(
-      (started) => deps.onRound({ ok: true, started }),
+      (started) => {
+        if (started !== null) deps.onRound({ ok: true, started });
+      },
       (error) => {
         deps.onRound({ ok: false, started: 0 });
         deps.logger.error({ err: error }, 'Sweep failed; it is tried again');
@@ -63,39 +68,60 @@ export async function sweep(deps: SweeperDeps, everySeconds: number, signal: Abo
   }
 }
 
-/** One round of the sweeper; keeps its place among the numbers between rounds. */
-function createSweeper(deps: SweeperDeps): () => Promise<number> {
+/**
+ * One round of the sweeper: resolves with how many workflows it started, or with null where another worker
+ * sweeps. Between rounds it keeps its place among the numbers, and what failed.
+ */
+export function createSweeper(
+  deps: Omit<SweeperDeps, 'onRound'>,
+  { page = PAGE }: { page?: number } = {},
+): () => Promise<number | null> {
   const { client, db, workflows, logger } = deps;
   let place = '';
   let rounds = 0;
-  /** Runs that ended badly, and runs that began, are looked for since then. */
-  let closedSince = new Date(Date.now() - 24 * 3_600_000);
-  let begunSince = closedSince;
+  const endedLately = recentWorkflows(client, { by: 'CloseTime', query: ENDED_BADLY });
+  const begunLately = recentWorkflows(client, { by: 'StartTime', query: RUNNING_LIVE });
+  /** By workflow id: what has been found and not been dealt with yet. */
+  const ended = new Map<string, FoundWorkflow>();
+  const begun = new Map<string, FoundWorkflow>();
 
   async function startAgain(row: NumberRow, why: string): Promise<number> {
     const current = await findNumber(db, row.id);
     if (!current || current.attempt !== row.attempt || current.status !== row.status) return 0;
-    await workflows.start(current);
-    logger.info(
-      { numberId: row.id, number: lastFour(row.mobileNumber), why },
-      'Workflow started by the sweeper',
-    );
-    return 1;
+    const about = { numberId: row.id, number: lastFour(row.mobileNumber), why };
+    if (await workflows.start(current)) {
+      logger.info(about, 'Workflow started by the sweeper');
+      return 1;
+    }
+    // Started by somebody else this moment, which is well, or completed, which a live number's never does.
+    if (why !== 'not started' && !(await isRunning(current))) {
+      logger.error(about, 'The workflow of a live number has completed; see "Restore" in docs/operations.md');
+    }
+    return 0;
   }
 
   /** Numbers that were accepted while Temporal was away, or whose API process died before the start. */
-  async function startAccepted(): Promise<number> {
-    const rows = await unstartedNumbers(db, PAGE);
-    return total(rows, (row) => startAgain(row, 'not started'));
+  async function startAccepted(signal: AbortSignal): Promise<number> {
+    return total(await unstartedNumbers(db, page), signal, (row) => startAgain(row, 'not started'));
   }
 
-  /** Fewer workflows than live numbers: some were terminated, or Temporal lost them. A page of rows a round. */
-  async function startLost(): Promise<number> {
+  /**
+   * A page of numbers, and more of them while there are fewer workflows than numbers: Temporal has lost some.
+   * Equal counts prove nothing, because a stray workflow counts like one that is missed.
+   */
+  async function startLost(signal: AbortSignal): Promise<number> {
     const { count } = await callWithin(client, CALL_DEADLINE_MS, () => client.workflow.count(RUNNING_LIVE));
-    if (count >= (await countStarted(db))) return 0;
-    const rows = await startedNumbers(db, place, PAGE);
-    place = rows.length === PAGE ? (rows.at(-1)?.id ?? '') : '';
-    return total(rows, async (row) => ((await isRunning(row)) ? 0 : startAgain(row, 'lost')));
+    const lost = (await countStarted(db)) - count;
+    const stopAt = Date.now() + WALK_MS;
+    let started = 0;
+    do {
+      const rows = await startedNumbers(db, place, page);
+      place = rows.length === page ? (rows.at(-1)?.id ?? '') : '';
+      started += await total(rows, signal, async (row) =>
+        (await isRunning(row)) ? 0 : startAgain(row, 'lost'),
+      );
+    } while (started < lost && place !== '' && Date.now() < stopAt);
+    return started;
   }
 
   async function isRunning(row: NumberRow): Promise<boolean> {
@@ -110,25 +136,30 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
     }
   }
 
-  /** A reset ends one run and starts another from an earlier point: that one is told to take the row's state. */
-  async function followResets(): Promise<number> {
-    const since = closedSince;
-    // Visibility lags: look back a little further the next time.
-    const next = new Date(Date.now() - 60_000);
-    const query =
-      `WorkflowType="${NUMBER_WORKFLOW}" AND ExecutionStatus IN ("Terminated","Failed","TimedOut","Canceled") ` +
-      `AND CloseTime > "${since.toISOString()}"`;
-    const ended = await list(query);
-    const numberIds = new Set(ended.map(({ numberId }) => numberId));
-    await total([...numberIds], async (id) => {
-      const row = await findNumber(db, id);
-      if (row && (await isRunning(row)) && (await lags(row))) {
-        await workflows.refresh(row);
-        logger.info({ numberId: id }, 'Workflow asked to take the state of its row');
-      }
-      return 0;
+  /**
+   * What was terminated is started again. A reset, too, terminates a run, and starts another from an earlier
+   * point: that one is told to take the row's state. What failed is left to the walk over all numbers: it would
+   * fail again at once.
+   */
+  async function followEnded(signal: AbortSignal): Promise<number> {
+    for (const found of await endedLately()) ended.set(found.workflowId, found);
+    return total([...ended.values()], signal, async (found) => {
+      const started = await followOne(found);
+      ended.delete(found.workflowId);
+      return started;
     });
-    closedSince = next;
+  }
+
+  async function followOne({ numberId, attempt, status }: FoundWorkflow): Promise<number> {
+    const row = await findNumber(db, numberId);
+    if (!row || !isLive(row.status) || row.attempt !== attempt) return 0;
+    if (!(await isRunning(row))) return status === 'TERMINATED' ? startAgain(row, 'terminated') : 0;
+    const known = await callWithin(client, CALL_DEADLINE_MS, () =>
+      client.workflow.getHandle(workflowId(row)).query(getNumber),
+    );
+    if (known.revision >= row.revision) return 0;
+    await workflows.refresh(row);
+    logger.info({ numberId }, 'Workflow asked to take the state of its row');
     return 0;
   }
 
@@ -136,49 +167,26 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
    * A workflow that runs for a number that has ended, or for an earlier attempt: a completed run was reset, which
    * leaves no trace in its status. Told to take the row's state, it ends, too.
    */
-  async function endStrays(): Promise<number> {
-    const next = new Date(Date.now() - 60_000);
-    const begun = Map.groupBy(
-      await list(`${RUNNING_LIVE} AND StartTime > "${begunSince.toISOString()}"`),
-      ({ numberId }) => numberId,
-    );
-    const rows = await findNumbers(db, [...begun.keys()]);
-    const strays = rows.flatMap((row) =>
-      (begun.get(row.id) ?? [])
-        .filter(({ attempt }) => !isLive(row.status) || attempt < row.attempt)
-        .map((stray) => ({ ...stray, row })),
-    );
-    await total(strays, async ({ id, attempt, row }) => {
-      const known = await callWithin(client, CALL_DEADLINE_MS, () =>
-        client.workflow.getHandle(id).query(getNumber),
-      );
-      // Ended meanwhile: the list lags a little.
-      if (!isLive(known.status)) return 0;
-      await workflows.refresh({ ...row, attempt });
-      logger.info({ numberId: row.id, attempt }, 'Workflow of an ended attempt asked to end');
+  async function endStrays(signal: AbortSignal): Promise<number> {
+    for (const found of await begunLately()) begun.set(found.workflowId, found);
+    const rows = await findNumbers(db, [...new Set([...begun.values()].map(({ numberId }) => numberId))]);
+    const rowOf = new Map(rows.map((row) => [row.id, row]));
+    return total([...begun.values()], signal, async (found) => {
+      const row = rowOf.get(found.numberId);
+      if (row && (!isLive(row.status) || found.attempt < row.attempt)) await endStray(found, row);
+      begun.delete(found.workflowId);
       return 0;
     });
-    begunSince = next;
-    return 0;
   }
 
-  /** What a query finds, by the parts of the workflow ids. */
-  async function list(query: string) {
-    const found: { id: string; numberId: string; attempt: number }[] = [];
-    await callWithin(client, LIST_DEADLINE_MS, async () => {
-      for await (const { workflowId: id } of client.workflow.list({ query })) {
-        const [, , numberId, attempt] = id.split(':');
-        if (numberId) found.push({ id, numberId, attempt: Number(attempt) });
-      }
-    });
-    return found;
-  }
-
-  async function lags(row: NumberRow): Promise<boolean> {
+  async function endStray({ workflowId: id, attempt }: FoundWorkflow, row: NumberRow): Promise<void> {
     const known = await callWithin(client, CALL_DEADLINE_MS, () =>
-      client.workflow.getHandle(workflowId(row)).query(getNumber),
+      client.workflow.getHandle(id).query(getNumber),
     );
-    return known.revision < row.revision;
+    // Ended meanwhile: the list lags a little.
+    if (!isLive(known.status)) return;
+    await workflows.refresh({ ...row, attempt });
+    logger.info({ numberId: row.id, attempt }, 'Workflow of an ended attempt asked to end');
   }
 
   return () =>
@@ -186,32 +194,26 @@ function createSweeper(deps: SweeperDeps): () => Promise<number> {
       const { rows } = await tx.execute<{ locked: boolean }>(
         sql`select pg_try_advisory_xact_lock(${SWEEP_LOCK}) as locked`,
       );
-      if (!rows[0]?.locked) return 0;
-      const deadline = AbortSignal.timeout(ROUND_DEADLINE_MS);
-      const work = async () => {
-        await deleteExpiredIdempotencyRecords(db);
-        if (!(await workflows.reachable())) throw new TemporalUnavailable('Temporal does not answer');
-        const whole = rounds++ % LOST_EVERY_ROUNDS === 0;
-        // Strays before lost ones: they would count for them.
-        return inTurn([startAccepted, ...(whole ? [endStrays, startLost] : []), followResets]);
-      };
-      return Promise.race([work(), expired(deadline)]);
+      if (!rows[0]?.locked) return null;
+      await deleteExpiredIdempotencyRecords(db);
+      if (!(await workflows.reachable())) throw new TemporalUnavailable('Temporal does not answer');
+      const walk = rounds++ % WALK_EVERY_ROUNDS === 0;
+      const steps = [startAccepted, followEnded, endStrays, ...(walk ? [startLost] : [])];
+      return inTurn(steps, AbortSignal.timeout(ROUND_MS));
     });
 }
 
-function expired(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(new TemporalUnavailable('A round took too long')));
-  });
-}
-
 /** Takes every step, also after one that failed, and adds up what they give. The first failure is thrown at the end. */
-async function inTurn(steps: (() => Promise<number>)[]): Promise<number> {
+async function inTurn(
+  steps: ((signal: AbortSignal) => Promise<number>)[],
+  signal: AbortSignal,
+): Promise<number> {
   let sum = 0;
   const failures: unknown[] = [];
   for (const step of steps) {
     try {
-      sum += await step();
+      signal.throwIfAborted();
+      sum += await step(signal);
     } catch (error) {
       failures.push(error);
     }
@@ -220,10 +222,24 @@ async function inTurn(steps: (() => Promise<number>)[]): Promise<number> {
   return sum;
 }
 
-/** Does the work for every item, a few at a time, and adds up what it gives. A failure fails the round at the end. */
-async function total<T>(items: T[], work: (item: T) => Promise<number>): Promise<number> {
+/**
+ * Does the work for every item, a few at a time, and adds up what it gives. A failure is thrown once all others
+ * are done; items that the signal left no time for fail, too.
+ */
+async function total<T>(
+  items: T[],
+  signal: AbortSignal,
+  work: (item: T) => Promise<number>,
+): Promise<number> {
   const limit = pLimit(8);
-  const results = await Promise.allSettled(items.map((item) => limit(() => work(item))));
+  const results = await Promise.allSettled(
+    items.map((item) =>
+      limit(() => {
+        signal.throwIfAborted();
+        return work(item);
+      }),
+    ),
+  );
   const failed = results.filter((result) => result.status === 'rejected');
   if (failed[0]) throw new Error(`${failed.length} of ${items.length} failed`, { cause: failed[0].reason });
   return results.reduce((sum, result) => sum + (result.status === 'fulfilled' ? result.value : 0), 0);
