@@ -155,18 +155,14 @@ export function createEmailActivities(
      * that is being sent is left alone. Fails only when the lanes cannot be read.
      */
     async sendLeftoverEmails(): Promise<LeftoverResult> {
-      const lanes = await unsentLanes(db, {
-        olderThanSeconds: limits.leftoverSeconds,
-        limit: limits.leftoverLanes,
-      });
-      const result: LeftoverResult = { lanes: lanes.length, sent: 0, refused: 0, deferred: 0 };
+      const result: LeftoverResult = { lanes: 0, sent: 0, refused: 0, deferred: 0 };
       const stopAt = performance.now() + limits.leftoverTime;
       let failuresInARow = 0;
-      const queue = lanes.values();
-      const takeLanes = async () => {
+      const isOver = () =>
+        failuresInARow >= limits.leftoverFailures || performance.now() > stopAt || stopping.aborted;
+      const takeLanes = async (queue: Iterable<string>) => {
         for (const lane of queue) {
-          if (failuresInARow >= limits.leftoverFailures || performance.now() > stopAt) return;
-          if (stopping.aborted) return;
+          if (isOver()) return;
           try {
             const { sent, refused } = await sendLane(lane, limits.leftoverWait);
             result.sent += sent;
@@ -180,8 +176,21 @@ export function createEmailActivities(
           }
         }
       };
-      await Promise.all(Array.from({ length: limits.leftoversAtOnce }, takeLanes));
-      if (lanes.length > 0) logger.info(result, 'Leftover emails');
+      const seen = new Set<string>();
+      do {
+        const unsent = await unsentLanes(db, {
+          olderThanSeconds: limits.leftoverSeconds,
+          limit: limits.leftoverLanes,
+        });
+        const lanes = unsent.filter((lane) => !seen.has(lane));
+        if (lanes.length === 0) break;
+        for (const lane of lanes) seen.add(lane);
+        // One iterator for all: each lane is taken once.
+        const queue = lanes.values();
+        await Promise.all(Array.from({ length: limits.leftoversAtOnce }, () => takeLanes(queue)));
+      } while (!isOver());
+      result.lanes = seen.size;
+      if (seen.size > 0) logger.info(result, 'Leftover emails');
       return result;
     },
   };

@@ -1,8 +1,18 @@
 /** The folder of one stack: its data, logs, keys and the lock that keeps a second stack out. */
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
+import { Fault } from './fault.ts';
 
 export const projectFolder = fileURLToPath(new URL('..', import.meta.url));
 
@@ -11,10 +21,19 @@ export function stackPath(env: NodeJS.ProcessEnv): string {
   return env['STACK_DIR'] ? resolve(env['STACK_DIR']) : join(projectFolder, '.stack');
 }
 
-/** Creates what is missing. Others may enter (PostgreSQL runs as another user for root), but not look around. */
+/**
+ * Creates what is missing. Others may enter a new folder (PostgreSQL runs as another user for root), but not look
+ * around. Throws a `Fault` where the folder holds something else: a stack deletes and replaces what is its own.
+ */
 export function createStackFolder(path: string): void {
   mkdirSync(path, { recursive: true });
-  chmodSync(path, 0o711);
+  if (!existsSync(join(path, 'lock'))) {
+    if (readdirSync(path).length > 0) {
+      throw new Fault(`${path} holds files that are no stack's. Set STACK_DIR to a new or an empty folder.`);
+    }
+    chmodSync(path, 0o711);
+    writeFileSync(join(path, 'lock'), '');
+  }
   for (const name of ['logs', 'mail', 'temporal'])
     mkdirSync(join(path, name), { recursive: true, mode: 0o700 });
 }

@@ -11,7 +11,6 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -81,7 +80,7 @@ function makeHome(stack: string, inside: string, user: User | undefined): string
   const candidates = [
     () => inside,
     () => join('/var/lib/number-approval', name),
-    () => mkdtempSync(join(tmpdir(), 'number-approval-')),
+    () => join(tmpdir(), `number-approval-${randomBytes(8).toString('hex')}`),
   ];
   // Only a user other than the current one may be kept out of the stack's folder.
   for (const candidate of user ? candidates : candidates.slice(0, 1)) {

@@ -9,8 +9,9 @@ import { ProcessRecord } from './processes.ts';
 
 /** Everything a stack writes. Nothing else is deleted: STACK_DIR may name a folder with more in it. */
 const WRITTEN = [
-  ...['credentials.json', 'keys.json', 'pids.json', 'postgres.json', 'lock'],
-  ...['logs', 'mail', 'postgres', 'temporal'],
+  ...['credentials.json', 'keys.json', 'pids.json', 'postgres.json', 'logs', 'mail', 'postgres', 'temporal'],
+  // Last: what is left of an interrupted reset is still a stack's.
+  'lock',
 ];
 
 async function reset(stack: string): Promise<void> {

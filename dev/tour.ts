@@ -86,7 +86,7 @@ async function tour(stack: Credentials): Promise<void> {
   for (const message of await mail.about(number)) console.log(indent(message.Subject));
 
   step('Where to look further.');
-  const id = workflowId({ ...number, attempt: number.attempt });
+  const id = workflowId(number);
   if (stack.temporalUiUrl) {
     const page = `${stack.temporalUiUrl}/namespaces/${process.env['TEMPORAL_NAMESPACE'] || 'default'}/workflows/${encodeURIComponent(id)}`;
     console.log(indent(`In the Temporal UI (tab "User Metadata" tells its story in words):\n${page}`));

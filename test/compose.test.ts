@@ -41,14 +41,16 @@ const isJob = (service: Service) => service.restart?.startsWith('on-failure') ??
 
 /** What Compose makes of `${X}`, `${X:-default}` and `${X:?message}`. Throws the message. */
 function interpolate(value: string, env: Record<string, string>): string {
-  return value.replaceAll(
-    /\$\{(\w+)(?::([-?])([^}]*))?\}/g,
+  // The innermost first: a default may hold a variable.
+  const inner = value.replaceAll(
+    /\$\{(\w+)(?::([-?])([^{}]*))?\}/g,
     (_, name: string, operator?: string, rest = '') => {
       if (env[name]) return env[name];
       if (operator === '?') throw new Error(`${name}: ${rest}`);
       return rest;
     },
   );
+  return inner === value ? value : interpolate(inner, env);
 }
 
 function environmentOf(service: string, env: Record<string, string>): Record<string, string> {

@@ -1,11 +1,6 @@
 /** Puts the worker together. `main.ts` starts and stops it; tests run it as it is. */
 import type { Context } from '@temporalio/activity';
-import {
-  type ActivityInterceptors,
-  NativeConnection,
-  type Worker,
-  Worker as WorkerClass,
-} from '@temporalio/worker';
+import { type ActivityInterceptors, NativeConnection, Worker } from '@temporalio/worker';
 import type { ActivityDeps } from '../activities/deps.ts';
 import { createActivities } from '../activities/index.ts';
 import { TASK_QUEUE } from '../contract/messages.ts';
@@ -54,7 +49,7 @@ export async function createNumbersWorker(
   return { worker, close: () => connection.close() };
 
   function createWorker() {
-    return WorkerClass.create({
+    return Worker.create({
       connection,
       namespace,
       taskQueue: TASK_QUEUE,

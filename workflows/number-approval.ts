@@ -102,7 +102,7 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
     facebookDueMs: settings.facebookDueMs,
   });
   const tell = () => setCurrentDetails(tellStory(mobileNumber, state, emails));
-  const settled = () => unsaved.length === 0 && !saving && !sending && !emailsDue && allHandlersFinished();
+  const isIdle = () => unsaved.length === 0 && !saving && !sending && !emailsDue && allHandlersFinished();
 
   /** Takes a new state, and shows it to operators. */
   function enter(next: NumberState): void {
@@ -128,7 +128,7 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
   }
 
   /** For signals: nobody waits for an answer, so a refusal is a log line. */
-  function request<T>(signal: string, read: Read<T>, command: (value: T) => Command): void {
+  function onSignal<T>(signal: string, read: Read<T>, command: (value: T) => Command): void {
     if (read.problem !== undefined) {
       log.warn('Signal ignored', { signal, problem: read.problem });
       return;
@@ -140,19 +140,19 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
 
   const signals: Record<string, (raw: unknown) => void> = {
     supportVerification: (raw) =>
-      request('supportVerification', readDecision(raw, defaults()), (decision) => ({
+      onSignal('supportVerification', readDecision(raw, defaults()), (decision) => ({
         type: 'verify',
         decision,
       })),
     facebookApproval: (raw) =>
-      request('facebookApproval', readDecision(raw, defaults()), (decision) => ({
+      onSignal('facebookApproval', readDecision(raw, defaults()), (decision) => ({
         type: 'decideFacebook',
         decision,
       })),
     withdraw: (raw) =>
-      request('withdraw', readWithdrawal(raw, defaults()), (value) => ({ type: 'withdraw', ...value })),
+      onSignal('withdraw', readWithdrawal(raw, defaults()), (value) => ({ type: 'withdraw', ...value })),
     release: (raw) =>
-      request('release', readRelease(raw, defaults()), (value) => ({ type: 'release', ...value })),
+      onSignal('release', readRelease(raw, defaults()), (value) => ({ type: 'release', ...value })),
     refresh: () => {
       refreshAsked = true;
     },
@@ -305,11 +305,11 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
     await condition(() => superseded || state.status !== 'PENDING_VERIFICATION');
     await condition(() => superseded || state.status !== 'PENDING_FACEBOOK_APPROVAL');
     // One condition with nothing awaited after it, or an edit in between would be lost.
-    await condition(() => superseded || !isLive(state.status) || (isLong(input.maxHistory) && settled()));
+    await condition(() => superseded || !isLive(state.status) || (isLong(input.maxHistory) && isIdle()));
     if (!superseded && isLive(state.status)) {
       return continueAsNew<typeof numberApproval>({ ...input, state, carried: { appliedEdits } });
     }
-    await condition(settled);
+    await condition(isIdle);
     return { status: superseded ? 'SUPERSEDED' : state.status, revision: state.revision };
   }
 

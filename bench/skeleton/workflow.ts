@@ -35,13 +35,20 @@ export async function skeleton(input: { id: string; state: NumberState }): Promi
     return state;
   });
 
+  // In order, and no gate waits for them: as in the product.
+  let emails = Promise.resolve();
+  const tell = (kind: string) => {
+    emails = emails.then(() => sendEmail({ id, kind }));
+  };
+
   await save({ id, state });
-  await sendEmail({ id, kind: 'submitted' });
+  tell('submitted');
   await condition(() => verified);
   await enter({ status: 'PENDING_FACEBOOK_APPROVAL' });
-  await sendEmail({ id, kind: 'verified' });
+  tell('verified');
   await condition(() => approved);
   await enter({ status: 'APPROVED' });
-  await sendEmail({ id, kind: 'approved' });
+  tell('approved');
+  await emails;
   await condition(() => false);
 }

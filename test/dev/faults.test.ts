@@ -1,7 +1,7 @@
 /** What a person reads when the machine lacks something: one sentence and a way out. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -74,6 +74,14 @@ test('a folder without rights is named, with a way out', () => {
   } finally {
     if (asRoot) process.seteuid?.(0);
   }
+});
+
+test('a folder with files of somebody else is left alone, rights included', () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, 'postgres'));
+  expect(() => createStackFolder(folder)).toThrow(/holds files that are no stack's\. Set STACK_DIR/);
+  expect(readdirSync(folder)).toEqual(['postgres']);
+  expect(statSync(folder).mode & 0o777).toBe(0o700);
 });
 
 test('the lock of a stack folder goes with the process that holds it, however it ends', async () => {
