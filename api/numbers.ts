@@ -22,7 +22,7 @@ export const numberParams = z.object({ id: z.string() });
 /** How long the answer to a submission waits for its workflow to start. */
 const START_MS = 1_000;
 /** How long an answer waits for the workflow to decide. */
-const WAIT_MS = 8_000;
+const WAIT_MS = 10_000;
 
 /** The number, if the caller may know of it. */
 export async function findFor(api: ApiContext, caller: Caller, id: string): Promise<NumberOfAccount> {
