@@ -158,7 +158,8 @@ export function isApprovalInput(raw: unknown): raw is NumberApprovalInput {
     facebookDueMs >= 0 &&
     facebookDueMs <= LONGEST_DUE_MS &&
     (maxHistory === undefined || isCount(maxHistory)) &&
-    (carried === undefined || (isObject(carried) && isListOf(carried['appliedEdits'], isId))) &&
+    // Whoever sends an update by hand may give it any id.
+    (carried === undefined || (isObject(carried) && isListOf(carried['appliedEdits'], isString))) &&
     isState(state)
   );
 }
@@ -166,6 +167,7 @@ export function isApprovalInput(raw: unknown): raw is NumberApprovalInput {
 /** A year. */
 const LONGEST_DUE_MS = 366 * 24 * 3_600_000;
 
+const isString = (raw: unknown) => typeof raw === 'string';
 const isCount = (raw: unknown) => Number.isSafeInteger(raw) && (raw as number) >= 0;
 const isTime = (raw: unknown) => isText(raw, 64) && !Number.isNaN(Date.parse(raw));
 const isNullOr = (check: (raw: unknown) => boolean) => (raw: unknown) => raw === null || check(raw);

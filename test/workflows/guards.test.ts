@@ -132,7 +132,7 @@ describe('a start input', () => {
       isApprovalInput({
         ...input(),
         maxHistory: 30,
-        carried: { appliedEdits: ['op_1'] },
+        carried: { appliedEdits: ['op_1', 'x'.repeat(1_000)] },
         state: {
           ...state,
           status: 'WITHDRAWN',
