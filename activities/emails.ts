@@ -3,7 +3,6 @@ import type { EmailData } from '../contract/emails.ts';
 import type { EmailKind } from '../contract/number.ts';
 import {
   closeAttempt,
-  countAmbiguous,
   openAttempt,
   settleEmail,
   type UnsentEmail,
@@ -42,10 +41,17 @@ const EMAIL_DEFERRED = 'email_deferred';
  * `laneTime`, and an email takes at most `MAIL_TIMEOUTS.total`.
  */
 export const EMAIL_LIMITS = {
-  /** Tries of one email after which it is not known whether it was taken; then it is given up, not doubled again. */
-  ambiguousTries: 4,
-  /** An email that no server took in so many days is given up. */
-  deferredDays: 5,
+  /**
+   * The pause before a try after the second one of which nobody knows whether it was taken; it doubles with each,
+   * up to the longest. A server that breaks off after every message must not send copies all day.
+   */
+  ambiguousPause: 5 * 60_000,
+  ambiguousPauseLongest: 6 * 3_600_000,
+  /** After so many of these, and a day after the first try, an email is given up: it has probably arrived. */
+  ambiguousTries: 8,
+  ambiguousGivenUp: 24 * 3_600_000,
+  /** Since the first try; an email that no server took by then is given up. */
+  deferredGivenUp: 5 * 24 * 3_600_000,
   /** How long to wait for a lane that another worker is sending; below the 15 s of a statement. */
   laneWait: 12_000,
   /** After this a run begins no further email of the lane. */
@@ -84,6 +90,9 @@ export function createEmailActivities(
             if (performance.now() > stopAt) throw deferred('There is more to send.');
             await stillHeld();
           }
+          const pause = pauseBefore(row);
+          if (pause > 0)
+            throw deferred(`It may have arrived; tried again in ${Math.ceil(pause / 60_000)} min.`);
           const refusal = await sendOne(row);
           if (refusal === null) result.sent += 1;
           else result.refused.push({ kind: row.kind, detail: refusal });
@@ -120,7 +129,7 @@ export function createEmailActivities(
         return refuse(result.detail, result.rejected);
       case 'deferred':
       case 'ambiguous': {
-        const givenUp = await whyGivenUp(row, result.outcome);
+        const givenUp = whyGivenUp(row, result.outcome);
         if (givenUp) return refuse(`${givenUp}: ${result.detail}`, attempt.recipients);
         await closeAttempt(db, attempt, { outcome: result.outcome, detail: result.detail });
         throw deferred(result.detail);
@@ -128,12 +137,21 @@ export function createEmailActivities(
     }
   }
 
+  /** Milliseconds until an email may be tried again that may have been taken. */
+  function pauseBefore({ tries: { ambiguous, lastAmbiguousAt } }: UnsentEmail): number {
+    if (ambiguous < 2 || lastAmbiguousAt === null) return 0;
+    const pause = Math.min(limits.ambiguousPause * 2 ** (ambiguous - 2), limits.ambiguousPauseLongest);
+    return lastAmbiguousAt + pause - Date.now();
+  }
+
   /** Why an email that was not taken now is not tried again; null where it is. */
-  async function whyGivenUp(row: UnsentEmail, outcome: 'deferred' | 'ambiguous'): Promise<string | null> {
-    const tries = outcome === 'ambiguous' ? 1 + (await countAmbiguous(db, row)) : 0;
-    if (tries >= limits.ambiguousTries) return `Not confirmed in ${tries} tries, it may have arrived`;
-    const oldest = Date.now() - limits.deferredDays * 24 * 3_600_000;
-    return row.createdAt.getTime() < oldest ? `Not taken in ${limits.deferredDays} days` : null;
+  function whyGivenUp({ tries }: UnsentEmail, outcome: 'deferred' | 'ambiguous'): string | null {
+    const age = tries.firstAt === null ? 0 : Date.now() - tries.firstAt;
+    const ambiguous = tries.ambiguous + (outcome === 'ambiguous' ? 1 : 0);
+    if (ambiguous >= limits.ambiguousTries && age > limits.ambiguousGivenUp) {
+      return `Not confirmed in ${ambiguous} tries, it may have arrived`;
+    }
+    return age > limits.deferredGivenUp ? `Not taken in ${Math.floor(age / 86_400_000)} days` : null;
   }
 
   return {

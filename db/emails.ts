@@ -1,5 +1,5 @@
 /** Sending what was written: the unsent rows of a lane, the ledger of tries, and settling. */
-import { and, asc, count, eq, lte, max, min, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, lte, max, min, type Placeholder, type SQL, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import type { Database, Transaction } from './client.ts';
 import type { EmailRow } from './email-rows.ts';
@@ -15,29 +15,43 @@ import {
 } from './schema.ts';
 
 export interface UnsentEmail extends EmailRow {
-  /** A try is open in the ledger: the process that made it ended before it could say what came of it. */
-  interrupted: boolean;
+  tries: {
+    /** One is open in the ledger: the process that made it ended before it could say what came of it. */
+    interrupted: boolean;
+    /** How many may have been taken: no answer came, or they were interrupted. */
+    ambiguous: number;
+    /** When the last of those began, and the first of all. Milliseconds since 1970, null for none. */
+    lastAmbiguousAt: number | null;
+    firstAt: number | null;
+  };
 }
 
 /** The unsent emails of a lane, in the order they were written. */
 export async function unsentEmails(db: Database, lane: string, limit: number): Promise<UnsentEmail[]> {
   const rows = await unsentOfLane(db).execute({ lane, limit });
-  return rows.map(({ email, interrupted }) => ({ ...email, interrupted }));
+  return rows.map(({ email, tries }) => ({ ...email, tries }));
 }
 
-const unsentOfLane = prepared((db) =>
-  db
+const unsentOfLane = prepared((db) => {
+  const { emailId, outcome, startedAt } = emailAttempts;
+  const ambiguous = sql`filter (where ${outcome} in ('ambiguous', 'sending'))`;
+  const milliseconds = (time: SQL) => sql`floor(extract(epoch from ${time}) * 1000)`;
+  return db
     .select({
       email: emails,
-      interrupted: sql<boolean>`exists (select from ${emailAttempts}
-        where ${emailAttempts.emailId} = ${emails.id} and ${emailAttempts.outcome} = 'sending')`,
+      tries: sql<UnsentEmail['tries']>`(select jsonb_build_object(
+        'interrupted', coalesce(bool_or(${outcome} = 'sending'), false),
+        'ambiguous', count(*) ${ambiguous},
+        'lastAmbiguousAt', ${milliseconds(sql`max(${startedAt}) ${ambiguous}`)},
+        'firstAt', ${milliseconds(sql`min(${startedAt})`)}
+      ) from ${emailAttempts} where ${emailId} = ${emails.id})`,
     })
     .from(emails)
     .where(and(eq(emails.lane, sql.placeholder('lane')), sql`${emails.state} = 'unsent'`))
     .orderBy(asc(emails.seq))
     .limit(sql.placeholder('limit'))
-    .prepare('unsent_emails'),
-);
+    .prepare('unsent_emails');
+});
 
 /**
  * Lanes whose first unsent email was written at least `olderThanSeconds` ago. Those not tried for longest come
@@ -72,7 +86,7 @@ export interface EmailAttempt {
  * Pass `to` for the other lanes. No recipients: an empty list.
  */
 export async function openAttempt(db: Database, email: UnsentEmail, to?: string[]): Promise<EmailAttempt> {
-  if (email.interrupted) {
+  if (email.tries.interrupted) {
     await db
       .update(emailAttempts)
       .set({ outcome: 'ambiguous', detail: 'The process ended during this try.', finishedAt: sql`now()` })
@@ -109,15 +123,6 @@ function recipientsOf(numberId: Placeholder): SQL {
       and not (${people.banned} and coalesce(${people.banExpires} > now(), true))
     where ${numbers.id} = ${numberId}
   ), '{}')`;
-}
-
-/** Tries of an email of which it is not known whether they were taken. */
-export async function countAmbiguous(db: Database, email: EmailRow): Promise<number> {
-  const [row] = await db
-    .select({ count: count() })
-    .from(emailAttempts)
-    .where(and(eq(emailAttempts.emailId, email.id), eq(emailAttempts.outcome, 'ambiguous')));
-  return row?.count ?? 0;
 }
 
 /** Closes a try after which the email stays unsent. */

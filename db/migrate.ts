@@ -17,8 +17,13 @@ const LOCK_WAIT = '3s';
 const TRY_MS = 120_000;
 const PAUSE_MS = 2_000;
 
+const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url));
+
 /** Brings the database to this release. Does nothing where it is there already. */
-export async function migrateDatabase(config: Pick<Config, 'DATABASE_URL' | 'DATABASE_POOL'>): Promise<void> {
+export async function migrateDatabase(
+  config: Pick<Config, 'DATABASE_URL' | 'DATABASE_POOL'>,
+  migrationsFolder = MIGRATIONS,
+): Promise<void> {
   // One connection, so that the session's lock covers the migration.
   const db = openDatabase(config, { name: 'migrate', max: 1, unbounded: true });
   try {
@@ -26,7 +31,7 @@ export async function migrateDatabase(config: Pick<Config, 'DATABASE_URL' | 'DAT
     await db.execute(sql`select set_config('lock_timeout', ${LOCK_WAIT}, false)`);
     await untilUnlocked(() =>
       migrate(db, {
-        migrationsFolder: fileURLToPath(new URL('./migrations', import.meta.url)),
+        migrationsFolder,
         migrationsTable: 'migrations',
         migrationsSchema: 'public',
       }),

@@ -21,17 +21,28 @@ export function stackPath(env: NodeJS.ProcessEnv): string {
   return env['STACK_DIR'] ? resolve(env['STACK_DIR']) : join(projectFolder, '.stack');
 }
 
+/** Everything a stack writes. Nothing else is replaced or deleted: STACK_DIR may name a folder with more in it. */
+export const WRITTEN = [
+  ...['credentials.json', 'keys.json', 'pids.json', 'postgres.json', 'logs', 'mail', 'postgres', 'temporal'],
+  // Last: what is left of an interrupted reset is still a stack's.
+  'lock',
+];
+
 /**
  * Creates what is missing. Others may enter a new folder (PostgreSQL runs as another user for root), but not look
- * around. Throws a `Fault` where the folder holds something else: a stack deletes and replaces what is its own.
+ * around. Throws a `Fault` where the folder of no stack holds something by a name that a stack writes.
  */
 export function createStackFolder(path: string): void {
   mkdirSync(path, { recursive: true });
   if (!existsSync(join(path, 'lock'))) {
-    if (readdirSync(path).length > 0) {
-      throw new Fault(`${path} holds files that are no stack's. Set STACK_DIR to a new or an empty folder.`);
+    const entries = readdirSync(path);
+    const foreign = entries.filter((name) => WRITTEN.includes(name));
+    if (foreign.length > 0) {
+      throw new Fault(
+        `${path} holds ${foreign.join(', ')} of something else than a stack. Move it away, or set STACK_DIR to another folder.`,
+      );
     }
-    chmodSync(path, 0o711);
+    if (entries.length === 0) chmodSync(path, 0o711);
     writeFileSync(join(path, 'lock'), '');
   }
   for (const name of ['logs', 'mail', 'temporal'])

@@ -3,16 +3,9 @@ import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { endEarlierRun } from './earlier-run.ts';
 import { explain, Fault } from './fault.ts';
-import { lockStackFolder, stackPath } from './folder.ts';
+import { lockStackFolder, stackPath, WRITTEN } from './folder.ts';
 import { outsideFolder } from './postgres-home.ts';
 import { ProcessRecord } from './processes.ts';
-
-/** Everything a stack writes. Nothing else is deleted: STACK_DIR may name a folder with more in it. */
-const WRITTEN = [
-  ...['credentials.json', 'keys.json', 'pids.json', 'postgres.json', 'logs', 'mail', 'postgres', 'temporal'],
-  // Last: what is left of an interrupted reset is still a stack's.
-  'lock',
-];
 
 async function reset(stack: string): Promise<void> {
   if (!existsSync(join(stack, 'lock'))) {

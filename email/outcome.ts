@@ -19,8 +19,11 @@ export interface SendOutcome {
 
 /** Permanent by their first digit, but about the session and our credentials, not about an address. */
 const OUR_TROUBLE = new Set([500, 502, 503, 504, 530, 534, 535, 538]);
-/** RFC 3463, security or policy: our address is on a blocklist, or may not relay. That can be mended. */
-const POLICY = /^5\d\d[ -]5\.7\.\d/;
+/**
+ * Enhanced codes (RFC 3463, 7372, 7505) that speak of us as a sender: not authorized or on a blocklist, no trust in
+ * how we sign. That can be mended. To the message itself `5.7.1` mostly means spam, which cannot.
+ */
+const ABOUT_US = { 'RCPT TO': /^5\d\d[ -]5\.7\.(0|1|8|9|2\d)(?!\d)/, DATA: /^5\d\d[ -]5\.7\.2\d(?!\d)/ };
 
 /**
  * Judges a failed try. `handedOver`: at least a part of the message was given to the connection, which happens
@@ -28,10 +31,11 @@ const POLICY = /^5\d\d[ -]5\.7\.\d/;
  */
 export function judge(error: NodemailerError, handedOver: boolean): SendOutcome['outcome'] {
   if (error.responseCode !== undefined) {
-    const aboutTheEmail = error.command === 'RCPT TO' || error.command === 'DATA';
+    const { command, responseCode, response = '' } = error;
     // To MAIL FROM, EHLO or AUTH a refusal speaks of us: mending the configuration mends it.
-    const aboutUs = OUR_TROUBLE.has(error.responseCode) || POLICY.test(error.response ?? '');
-    return aboutTheEmail && error.permanent === true && !aboutUs ? 'refused' : 'deferred';
+    if (command !== 'RCPT TO' && command !== 'DATA') return 'deferred';
+    const aboutUs = OUR_TROUBLE.has(responseCode) || ABOUT_US[command].test(response);
+    return error.permanent === true && !aboutUs ? 'refused' : 'deferred';
   }
   // An address that cannot be put on the wire, such as one with a line break. (A wrong sender is ours.)
   if (error.code === 'EENVELOPE' && /^(Invalid recipient|No recipients)/.test(error.message))

@@ -31,7 +31,13 @@ export interface MailTimeouts {
 export const MAIL_TIMEOUTS: MailTimeouts = { dns: 4_000, connect: 8_000, answer: 75_000, total: 85_000 };
 
 /** A mailer over a pool of SMTP connections. `smtpUrl`: `smtp://` or `smtps://`, with user and password if any. */
-export function createMailer(options: { smtpUrl: string; from: string; timeouts?: MailTimeouts }): Mailer {
+export function createMailer(options: {
+  smtpUrl: string;
+  from: string;
+  timeouts?: MailTimeouts;
+  /** Aborting it breaks off what is being sent: the process is about to end. */
+  cutOff?: AbortSignal;
+}): Mailer {
   const timeouts = options.timeouts ?? MAIL_TIMEOUTS;
   const redact = redactor(options.smtpUrl);
   const transport = createTransport({
@@ -63,7 +69,8 @@ export function createMailer(options: { smtpUrl: string; from: string; timeouts?
 
   return {
     async send(mail) {
-      const signal = AbortSignal.timeout(timeouts.total);
+      const late = AbortSignal.timeout(timeouts.total);
+      const signal = options.cutOff ? AbortSignal.any([late, options.cutOff]) : late;
       try {
         const info = await transport.sendMail({
           from: options.from,
@@ -83,7 +90,8 @@ export function createMailer(options: { smtpUrl: string; from: string; timeouts?
       } catch (thrown) {
         const error: NodemailerError = thrown instanceof Error ? thrown : new Error(String(thrown));
         const outcome = judge(error, streams.get(signal)?.readableDidRead === true);
-        const words = signal.aborted ? `No answer within ${timeouts.total / 1_000} s.` : error.message;
+        const stopped = options.cutOff?.aborted ? 'The worker stopped meanwhile.' : error.message;
+        const words = late.aborted ? `No answer within ${timeouts.total / 1_000} s.` : stopped;
         return {
           outcome,
           detail: brief(redact(words)),

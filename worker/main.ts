@@ -54,8 +54,17 @@ async function main(config: Config): Promise<void> {
   const lockDb = openDatabase(config, { name: 'worker email locks', max: CONCURRENT_ACTIVITIES });
   const sweepDb = openDatabase(config, { name: 'worker sweeper', max: 1 });
   const { client, connection } = openClient(config, 'worker');
-  const mailer = createMailer({ smtpUrl: config.SMTP_URL, from: config.MAIL_FROM });
   const stopping = new AbortController();
+  const cutOff = new AbortController();
+  // When the grace is over, activities are cancelled; a mail server may be at its message for longer.
+  stopping.signal.addEventListener('abort', () => {
+    setTimeout(() => cutOff.abort(), config.SHUTDOWN_GRACE_SECONDS * 1000).unref();
+  });
+  const mailer = createMailer({
+    smtpUrl: config.SMTP_URL,
+    from: config.MAIL_FROM,
+    cutOff: cutOff.signal,
+  });
   // The SDK's runtime stops the worker; what runs beside it, and a start that waits, is stopped by this.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort());
   const bundle = config.WORKFLOW_BUNDLE

@@ -79,6 +79,10 @@ export function createSweeper(
   const { client, db, workflows, logger } = deps;
   let place = '';
   let rounds = 0;
+  /** Fewer workflows than numbers, at the last walk; a start that the list does not show yet is none. */
+  let lostBefore = Number.POSITIVE_INFINITY;
+  /** Live numbers that cannot be helped: their workflow has completed. */
+  const completed = new Set<string>();
   const endedLately = recentWorkflows(client, { by: 'CloseTime', query: ENDED_BADLY });
   const begunLately = recentWorkflows(client, { by: 'StartTime', query: RUNNING_LIVE });
   /** By workflow id: what has been found and not been dealt with yet. */
@@ -95,6 +99,7 @@ export function createSweeper(
     }
     // Started by somebody else this moment, which is well, or completed, which a live number's never does.
     if (why !== 'not started' && !(await isRunning(current))) {
+      completed.add(row.id);
       logger.error(about, 'The workflow of a live number has completed; see "Restore" in docs/operations.md');
     }
     return 0;
@@ -111,16 +116,20 @@ export function createSweeper(
    */
   async function startLost(signal: AbortSignal): Promise<number> {
     const { count } = await callWithin(client, CALL_DEADLINE_MS, () => client.workflow.count(RUNNING_LIVE));
-    const lost = (await countStarted(db)) - count;
+    const lost = (await countStarted(db)) - count - completed.size;
+    const surelyLost = Math.min(lost, lostBefore);
+    lostBefore = lost;
     const stopAt = Date.now() + WALK_MS;
     let started = 0;
     do {
       const rows = await startedNumbers(db, place, page);
       place = rows.length === page ? (rows.at(-1)?.id ?? '') : '';
-      started += await total(rows, signal, async (row) =>
-        (await isRunning(row)) ? 0 : startAgain(row, 'lost'),
-      );
-    } while (started < lost && place !== '' && Date.now() < stopAt);
+      started += await total(rows, signal, async (row) => {
+        if (!(await isRunning(row))) return startAgain(row, 'lost');
+        completed.delete(row.id);
+        return 0;
+      });
+    } while (started < surelyLost && place !== '' && Date.now() < stopAt);
     return started;
   }
 

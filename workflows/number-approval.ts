@@ -203,7 +203,7 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
       validator: (raw) => {
         const id = currentUpdateInfo()?.id;
         if (id && appliedEdits.includes(id)) return;
-        const read = readEdit(raw);
+        const read = readEdit(raw, { strict: true });
         if (read.problem !== undefined) throw refusal('invalid_request', read.problem);
         if (state.status !== 'APPROVED') throw refusal('not_approved', `The number is ${state.status}.`);
         const { expectedRevision = state.revision } = read.value;

@@ -1,5 +1,8 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type Database, openDatabase } from '../../db/client.ts';
 import { sqlStateOf } from '../../db/errors.ts';
 import { migrateDatabase } from '../../db/migrate.ts';
@@ -49,8 +52,15 @@ test('a connection that is lost in a transaction is replaced', async () => {
 });
 
 test('a migration that waits for a table gives way to those who write to it', async () => {
-  await db.execute(sql`alter table idempotency_records drop column seen`);
-  await db.execute(sql`delete from migrations where id = (select max(id) from migrations)`);
+  const folder = mkdtempSync(join(tmpdir(), 'migrations-test-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, 'meta'));
+  writeFileSync(join(folder, 'probe.sql'), 'alter table idempotency_records add column probe integer');
+  const entry = { idx: 0, version: '7', when: Date.now(), tag: 'probe', breakpoints: true };
+  writeFileSync(
+    join(folder, 'meta', '_journal.json'),
+    JSON.stringify({ version: '7', dialect: 'postgresql', entries: [entry] }),
+  );
   const read = Promise.withResolvers<void>();
   const reading = Promise.withResolvers<void>();
   const reader = database.db.transaction(async (tx) => {
@@ -59,7 +69,7 @@ test('a migration that waits for a table gives way to those who write to it', as
     await read.promise;
   });
   await reading.promise;
-  const migrated = migrateDatabase({ DATABASE_URL: database.url, DATABASE_POOL: 2 });
+  const migrated = migrateDatabase({ DATABASE_URL: database.url, DATABASE_POOL: 2 }, folder);
   await expect
     .poll(async () => {
       const { rows } = await db.execute(
@@ -74,5 +84,5 @@ test('a migration that waits for a table gives way to those who write to it', as
   );
   read.resolve();
   await Promise.all([reader, migrated]);
-  expect((await db.execute(sql`select seen from idempotency_records`)).rows).toEqual([{ seen: null }]);
+  expect((await db.execute(sql`select probe from idempotency_records`)).rows).toEqual([{ probe: null }]);
 });

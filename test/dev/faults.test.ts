@@ -79,9 +79,18 @@ test('a folder without rights is named, with a way out', () => {
 test('a folder with files of somebody else is left alone, rights included', () => {
   const folder = temporaryFolder();
   mkdirSync(join(folder, 'postgres'));
-  expect(() => createStackFolder(folder)).toThrow(/holds files that are no stack's\. Set STACK_DIR/);
+  expect(() => createStackFolder(folder)).toThrow(/holds postgres of something else than a stack\./);
   expect(readdirSync(folder)).toEqual(['postgres']);
   expect(statSync(folder).mode & 0o777).toBe(0o700);
+});
+
+test('a folder with other files becomes a stack, and keeps its rights', () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'mine.txt'), '');
+  createStackFolder(folder);
+  expect(readdirSync(folder).toSorted()).toEqual(['lock', 'logs', 'mail', 'mine.txt', 'temporal']);
+  expect(statSync(folder).mode & 0o777).toBe(0o700);
+  createStackFolder(folder);
 });
 
 test('the lock of a stack folder goes with the process that holds it, however it ends', async () => {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { newId } from '../../contract/ids.ts';
-import { emails, memberships, numberEvents, organizations, people } from '../../db/schema.ts';
+import { emailAttempts, emails, memberships, numberEvents, organizations, people } from '../../db/schema.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { startSmtp, type TakenMail, type TestSmtp } from '../support/smtp.ts';
 import {
@@ -135,16 +135,13 @@ describe('a lane', () => {
     const [first, second] = rows;
     if (!first || !second) throw new Error('no emails');
     smtp.faults.cutAfterData = true;
-    const one = open({ limits: { ambiguousTries: 3 } });
-    for (let tries = 1; tries < 3; tries++) {
+    const one = open({ limits: { ambiguousPause: 0, ambiguousTries: 3, ambiguousGivenUp: 0 } });
+    // The third is the last of the first email, and after it comes the first of the second.
+    for (let tries = 1; tries <= 3; tries++) {
       await expect(one.activities.sendEmails({ lane: number.id })).rejects.toMatchObject({
         type: 'email_deferred',
       });
     }
-    // The third is the last of the first email, and after it comes the first of the second.
-    await expect(one.activities.sendEmails({ lane: number.id })).rejects.toMatchObject({
-      type: 'email_deferred',
-    });
     expect(messageIds()).toEqual(idsOf([first, first, first, second]));
     expect(await emailStates(database.db, number.id)).toEqual(['refused', 'unsent']);
     const [event] = await timeline(number.id);
@@ -156,24 +153,58 @@ describe('a lane', () => {
     expect(await one.activities.sendEmails({ lane: number.id })).toMatchObject({ sent: 1 });
   });
 
-  test('gives up an email that nobody takes in days, and not before', async () => {
-    const { number, person } = await submission(database, ['submitted']);
-    smtp.faults.rcpt = (address) => (address === person.email ? '452 4.2.2 Mailbox full' : undefined);
-    const age = (days: number) =>
+  test('is tried again at once where no answer came, then after a pause, and not given up in a day', async () => {
+    const { number, emails: rows } = await submission(database, ['submitted']);
+    const lane = number.id;
+    const [email] = rows;
+    if (!email) throw new Error('no email');
+    const age = (minutes: number) =>
       database.db
-        .update(emails)
-        .set({ createdAt: new Date(Date.now() - days * 24 * 3_600_000) })
-        .where(eq(emails.lane, number.id));
-    await age(4.9);
-    await expect(worker.activities.sendEmails({ lane: number.id })).rejects.toEqual(
-      deferredWith('Mailbox full'),
-    );
-    await age(5.1);
-    expect(await worker.activities.sendEmails({ lane: number.id })).toMatchObject({
+        .update(emailAttempts)
+        .set({ startedAt: sql`${emailAttempts.startedAt} - make_interval(mins => ${minutes})` })
+        .where(eq(emailAttempts.emailId, email.id));
+    const tryIt = () => expect(worker.activities.sendEmails({ lane })).rejects;
+    smtp.faults.cutAfterData = true;
+    await tryIt().toMatchObject({ type: 'email_deferred' });
+    await tryIt().toMatchObject({ type: 'email_deferred' });
+    expect(smtp.mails).toHaveLength(2);
+    await tryIt().toEqual(deferredWith('It may have arrived; tried again in 5 min'));
+    expect(smtp.mails).toHaveLength(2);
+    await age(6);
+    await tryIt().toMatchObject({ type: 'email_deferred' });
+    await tryIt().toEqual(deferredWith('tried again in 10 min'));
+    for (let tries = 4; tries <= 9; tries++) {
+      await age(130);
+      await tryIt().toMatchObject({ type: 'email_deferred' });
+    }
+    expect(await emailStates(database.db, lane)).toEqual(['unsent']);
+    await age(24 * 60);
+    expect(await worker.activities.sendEmails({ lane })).toMatchObject({ sent: 0, refused: [{}] });
+  });
+
+  test('gives up an email that nobody takes in days, counted from its first try', async () => {
+    const { number, person, emails: rows } = await submission(database, ['submitted']);
+    const lane = number.id;
+    smtp.faults.rcpt = (address) => (address === person.email ? '452 4.2.2 Mailbox full' : undefined);
+    // Written long ago, and not tried: the mail server was away.
+    await database.db
+      .update(emails)
+      .set({ createdAt: new Date(Date.now() - 30 * 86_400_000) })
+      .where(eq(emails.lane, lane));
+    const firstTry = (days: number) =>
+      database.db
+        .update(emailAttempts)
+        .set({ startedAt: new Date(Date.now() - days * 86_400_000) })
+        .where(eq(emailAttempts.emailId, rows[0]?.id ?? ''));
+    await expect(worker.activities.sendEmails({ lane })).rejects.toEqual(deferredWith('Mailbox full'));
+    await firstTry(4.9);
+    await expect(worker.activities.sendEmails({ lane })).rejects.toEqual(deferredWith('Mailbox full'));
+    await firstTry(5.1);
+    expect(await worker.activities.sendEmails({ lane })).toMatchObject({
       sent: 0,
       refused: [{ detail: expect.stringMatching(/Not taken in 5 days: .*Mailbox full/) }],
     });
-    const [event] = await timeline(number.id);
+    const [event] = await timeline(lane);
     expect(event).toMatchObject({ data: { recipients: [person.email] } });
   });
 

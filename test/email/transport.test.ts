@@ -121,6 +121,26 @@ describe('deferred', () => {
     },
   );
 
+  test.each([
+    '550 5.1.1 No such user',
+    '550 5.7.13 User account disabled',
+    '550 5.7.133 Sender not authenticated for group',
+  ])('but not one about the address: %s', async (answer) => {
+    smtp.faults.rcpt = () => answer;
+    expect(await mailer.send(mail())).toMatchObject({ outcome: 'refused' });
+  });
+
+  test('what is cut off because the process ends is said so', async () => {
+    const cutOff = new AbortController();
+    const made = createMailer({ smtpUrl: smtp.url, from: FROM, cutOff: cutOff.signal });
+    others.push(made);
+    smtp.faults.hangAfterData = true;
+    const sending = made.send(mail());
+    await expect.poll(() => smtp.mails.length).toBe(1);
+    cutOff.abort();
+    expect(await sending).toMatchObject({ outcome: 'ambiguous', detail: 'The worker stopped meanwhile.' });
+  });
+
   test('a server that hides STARTTLS gets no password', async () => {
     const named = smtp.url.replace('127.0.0.1', 'user:secret@0.0.0.0');
     const { outcome, detail } = await other(named).send(mail());
