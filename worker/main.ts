@@ -115,9 +115,11 @@ async function untilReached<T>(
   connect: () => Promise<T>,
 ): Promise<T | null> {
   const deadline = Date.now() + TEMPORAL_WAIT_MS;
+  const stopped = new Promise<null>((resolve) => stop.addEventListener('abort', () => resolve(null)));
   while (!stop.aborted) {
     try {
-      return await connect();
+      // A stop does not wait for a server that does not answer.
+      return await Promise.race([connect(), stopped]);
     } catch (error) {
       if (Date.now() > deadline) throw error;
       logger.warn({ err: error }, 'The worker cannot start yet; trying again');

@@ -1,9 +1,12 @@
-/** A worker that cannot start, or is stopped while it tries: it ends, with a sentence. */
+/** A worker process that cannot start, or is stopped in the middle of something: it ends, in order. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, inject, test } from 'vitest';
-import { startStack } from '../support/stack.ts';
+import { emailAttempts } from '../../db/schema.ts';
+import { acceptNumber, readEmails } from '../support/accepted.ts';
+import { startWorker } from '../support/processes.ts';
+import { createAccount, startStack } from '../support/stack.ts';
 
 async function listen() {
   const server = createServer();
@@ -19,7 +22,7 @@ async function closedPort(): Promise<number> {
   return port;
 }
 
-function startWorker(env: Record<string, string>) {
+function spawnWorker(env: Record<string, string>) {
   const child = spawn(process.execPath, ['worker/main.ts'], {
     cwd: new URL('../..', import.meta.url),
     env: { PATH: process.env['PATH'], WORKFLOW_BUNDLE: inject('workflowBundle'), ...env },
@@ -36,13 +39,13 @@ function startWorker(env: Record<string, string>) {
 }
 
 test('a wrong variable: a line, and exit code 1', async () => {
-  const { ended, log } = startWorker({ DATABASE_URL: 'postgres://127.0.0.1:1/none', MAIL_FROM: 'Numbers' });
+  const { ended, log } = spawnWorker({ DATABASE_URL: 'postgres://127.0.0.1:1/none', MAIL_FROM: 'Numbers' });
   expect(await ended).toBe(1);
   expect(log()).toBe('MAIL_FROM: one address, like "Numbers <numbers@example.com>".\n');
 });
 
 test('stopped while it waits for Temporal: it ends', { timeout: 60_000 }, async () => {
-  const { child, ended, log } = startWorker({
+  const { child, ended, log } = spawnWorker({
     DATABASE_URL: 'postgres://127.0.0.1:1/none',
     TEMPORAL_ADDRESS: `127.0.0.1:${await closedPort()}`,
   });
@@ -54,8 +57,25 @@ test('stopped while it waits for Temporal: it ends', { timeout: 60_000 }, async 
 test('a metrics port that is taken: a sentence, and exit code 1', { timeout: 60_000 }, async () => {
   const { port, close } = await listen();
   const stack = await startStack({ worker: false });
-  const { ended, log } = startWorker({ ...stack.env, METRICS_PORT: String(port) });
+  const { ended, log } = spawnWorker({ ...stack.env, METRICS_PORT: String(port) });
   expect(await ended).toBe(1);
   expect(log()).toContain('set METRICS_PORT to a port');
   await Promise.all([close(), stack.close()]);
+});
+
+test('stopped while the mail server works on a message: it ends in order, and says what it knows', {
+  timeout: 60_000,
+}, async () => {
+  const stack = await startStack({ worker: false });
+  stack.smtp.faults.hangAfterData = true;
+  const row = await acceptNumber(stack.db, (await createAccount(stack.db)).id);
+  await stack.workflows.start(row);
+  const worker = await startWorker(stack.env);
+  await expect.poll(() => stack.smtp.mails.length, { timeout: 20_000 }).toBe(1);
+  expect(await worker.stop(), worker.log()).toBe(0);
+  expect((await readEmails(stack.db, row.id)).map((email) => email.state)).toEqual(['unsent']);
+  expect(await stack.db.select().from(emailAttempts)).toMatchObject([
+    { outcome: 'ambiguous', detail: 'The worker stopped meanwhile.' },
+  ]);
+  await stack.close();
 });
