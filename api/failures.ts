@@ -3,7 +3,7 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import type { ProblemCode } from '../contract/errors.ts';
 import { rootOf } from '../db/errors.ts';
 import { TemporalUnavailable } from '../temporal/numbers.ts';
-import { type Fault, ProblemError } from './problems.ts';
+import { type Fault, malformedQuery, ProblemError } from './problems.ts';
 
 /** Fastify's own errors that are the caller's, and the one that is a lack of time. */
 const FASTIFY: Record<string, ProblemCode> = {
@@ -46,8 +46,8 @@ export function toProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) return validationProblem(error);
   if (error instanceof TemporalUnavailable) {
-    const detail = 'The workflow did not answer in time; what was asked may take effect later.';
-    return new ProblemError('unavailable', { detail, cause: error });
+    const fact = 'The workflow did not answer in time; what was asked may take effect later.';
+    return new ProblemError('unavailable', { fact, cause: error });
   }
   const code = codeOf(rootOf(error));
   const known = FASTIFY[code];
@@ -85,8 +85,7 @@ function validationProblem(error: { validation: Issue[]; validationContext?: str
     .slice(0, MAX_FAULTS);
   if (inBody || context === 'headers') return new ProblemError('invalid_request', { errors });
   if (context === 'params') return new ProblemError('not_found');
-  const detail = '`errors` names each query parameter at fault, with what to do.';
-  return new ProblemError('malformed_request', { errors, detail });
+  return malformedQuery(errors);
 }
 
 /** zod's words that say nothing to a caller. */

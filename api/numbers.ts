@@ -79,8 +79,8 @@ export async function untilDone(
   for (let last = seen; ; ) {
     const changed = await api.watch.change(last, deadline);
     if (!changed) {
-      const detail = 'The workflow did not decide in time; what was asked may take effect later.';
-      throw new ProblemError('unavailable', { detail });
+      const fact = 'The workflow did not decide in time; what was asked may take effect later.';
+      throw new ProblemError('unavailable', { fact });
     }
     if (judge(changed.row) === 'done') return changed;
     last = changed.row;

@@ -1,7 +1,7 @@
 /** Cursors, `limit` and the `Link` header of lists. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { ProblemError } from './problems.ts';
+import { malformedQuery } from './problems.ts';
 
 export const pageQuery = {
   limit: z.coerce
@@ -23,9 +23,9 @@ export function readCursor<T>(cursor: string | undefined, schema: z.ZodType<T>):
   if (cursor === undefined) return null;
   const place = schema.safeParse(parse(Buffer.from(cursor, 'base64url').toString()));
   if (place.success) return place.data;
-  throw new ProblemError('malformed_request', {
-    errors: [{ pointer: 'cursor', code: 'invalid', detail: 'Send a `nextCursor` as it was answered.' }],
-  });
+  throw malformedQuery([
+    { pointer: 'cursor', code: 'invalid', detail: 'Send a `nextCursor` as it was answered.' },
+  ]);
 }
 
 /** Finishes a page: `nextCursor`, and the `Link` to the next one with the same filters. */

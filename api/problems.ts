@@ -56,6 +56,12 @@ export function invalidField(pointer: string, code: string, detail: string): Pro
   return new ProblemError('invalid_request', { errors: [{ pointer, code, detail }] });
 }
 
+/** Query parameters at fault. */
+export function malformedQuery(errors: Fault[]): ProblemError {
+  const detail = '`errors` names each query parameter at fault, with what to do.';
+  return new ProblemError('malformed_request', { errors, detail });
+}
+
 /** What is answered to this request: the members of RFC 9457 and ours. */
 function problemBody(error: ProblemError, request: FastifyRequest, publicUrl: string) {
   return {

@@ -46,7 +46,7 @@ export const PROBLEMS = {
     status: 409,
     title: 'The number is not approved',
     advice:
-      'Only an approved number can be edited or released. Wait for approval, or resubmit a rejected one.',
+      'Only an approved number can be edited or released. Wait for approval, resubmit a rejected one, or submit a withdrawn or released one as a new number.',
   },
   not_pending: {
     status: 409,

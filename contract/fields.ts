@@ -14,8 +14,8 @@ const CONTROL_EXCEPT_LINE_BREAKS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007
 
 const characters = (text: string) => [...text].length;
 
-/** Zero-width and other formatting characters, and all kinds of space: nobody sees them. */
-const INVISIBLE = /[\p{Cf}\p{Z}\s]/gu;
+/** Formatting characters, all kinds of space, fillers and variation selectors: nobody sees them. */
+const INVISIBLE = /[\p{Cf}\p{Z}\s\u115f\u1160\u2800\u3164\uffa0]|\p{Variation_Selector}/gu;
 /** Characters that turn the direction of what follows them. */
 const DIRECTION = /[\u202a-\u202e\u2066-\u2069]/;
 
@@ -233,11 +233,16 @@ export const FIELD_LABELS: Record<(typeof FIELD_NAMES)[number], string> = {
   website: 'Website',
 };
 
+/** Body of a request that has nothing to say. */
+export const emptyBody = z.strictObject({}, { error: object });
+
 /** Body of a support or Facebook decision. */
 export const decisionBody = z
   .strictObject(
     {
-      outcome: z.enum(OUTCOMES, { error: orRequired('Send "approved" or "rejected".') }),
+      outcome: z
+        .enum(OUTCOMES, { error: orRequired('Send "approved" or "rejected".') })
+        .meta({ examples: ['rejected'] }),
       reason: text({
         min: 3,
         max: 1000,

@@ -71,6 +71,8 @@ async function account(db: Transaction, slug: string, name: string, address: str
   const values = { id: newId('org'), slug, name, notificationEmails: [address] };
   await db.insert(organizations).values(values).onConflictDoNothing();
   const [found] = await db.select().from(organizations).where(eq(organizations.slug, slug));
+  if (found && found.name !== name)
+    throw new Error(`The account ${slug} exists, with the name "${found.name}".`);
   return { organizationId: found?.id ?? values.id };
 }
 

@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -33,6 +34,9 @@ export const WRITTEN = [
  * around. Throws a `Fault` where the folder of no stack holds something by a name that a stack writes.
  */
 export function createStackFolder(path: string): void {
+  if (existsSync(path) && !statSync(path).isDirectory()) {
+    throw new Fault(`${path} is not a folder. Set STACK_DIR to a folder.`);
+  }
   mkdirSync(path, { recursive: true });
   if (!existsSync(join(path, 'lock'))) {
     const entries = readdirSync(path);
@@ -60,7 +64,11 @@ export function lockStackFolder(path: string): { release(): void } | null {
   } catch (error) {
     lock.close();
     // SQLITE_BUSY
-    if ((error as { errcode?: number }).errcode === 5) return null;
+    const { errcode } = error as { errcode?: number };
+    if (errcode === 5) return null;
+    // SQLITE_NOTADB
+    if (errcode === 26)
+      throw new Fault(`${join(path, 'lock')} is not a stack's. Set STACK_DIR to another folder.`);
     throw error;
   }
   return { release: () => lock.close() };

@@ -33,6 +33,9 @@ describe('keys', () => {
     const other = await findKeyHolder(database.db, second.key);
     expect(other?.id).toBe(second.id);
     expect(other?.organizationId).toBe(holder?.organizationId);
+    await expect(keys('account', 'widgets', 'Others', 'ops@others.example')).rejects.toThrow(
+      'The account widgets exists, with the name "Widgets Inc.".',
+    );
   });
 
   it('makes a key of a staff person, whose role stays', async () => {

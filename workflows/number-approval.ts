@@ -36,6 +36,7 @@ import {
   release,
   supportVerification,
   withdraw,
+  workflowId,
 } from '../contract/messages.ts';
 import { isLive, isPending, type NumberEvent, type NumberState } from '../contract/number.ts';
 import { isApprovalInput, type Read, readDecision, readEdit, readRelease, readWithdrawal } from './guards.ts';
@@ -75,6 +76,16 @@ export async function numberApproval(input: NumberApprovalInput): Promise<Number
   if (!isApprovalInput(input)) {
     throw ApplicationFailure.nonRetryable(
       'Submit numbers through the API: this input is not one of ours.',
+      'invalid_input',
+    );
+  }
+  // A copy of somebody's input would act on a row that has a workflow already. Not at replay: what has failed here
+  // is never replayed, and histories are replayed under any id.
+  const { workflowId: id, unsafe } = workflowInfo();
+  const { numberId, mobileNumber, state } = input;
+  if (!unsafe.isReplaying && id !== workflowId({ id: numberId, mobileNumber, attempt: state.attempt })) {
+    throw ApplicationFailure.nonRetryable(
+      "This workflow id is not that of the input's number.",
       'invalid_input',
     );
   }

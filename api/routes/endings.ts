@@ -1,5 +1,5 @@
 /** How a customer ends a number: withdrawing a pending one, releasing an approved one. */
-import { z } from 'zod';
+import { emptyBody } from '../../contract/fields.ts';
 import { isPending } from '../../contract/number.ts';
 import { numberView } from '../../contract/views.ts';
 import type { NumberRow } from '../../db/number-row.ts';
@@ -30,7 +30,7 @@ export const endingRoutes: Routes = async (app, { api }) => {
         tags: ['Numbers'],
         params: numberParams,
         headers: writeHeaders.extend(ifMatch),
-        body: z.strictObject({}),
+        body: emptyBody,
         response: answers({ 200: numberView }, [
           ...GUARDED,
           ...WRITES,
@@ -55,7 +55,7 @@ export const endingRoutes: Routes = async (app, { api }) => {
   app.delete(
     '/v1/numbers/:id',
     {
-      config: { access: ['customer'] },
+      config: { access: ['customer'], emptyBody: true },
       schema: {
         summary: 'Release an approved number',
         description: 'It stays readable as RELEASED, and its phone number can be submitted again.',
@@ -63,6 +63,7 @@ export const endingRoutes: Routes = async (app, { api }) => {
         tags: ['Numbers'],
         params: numberParams,
         headers: writeHeaders.extend(ifMatch),
+        body: emptyBody,
         response: answers({ 204: noBody('Released.') }, [
           ...GUARDED,
           ...WRITES,

@@ -34,6 +34,8 @@ const REFUSED: Record<string, unknown[]> = {
     'u\u2028',
     '🦊',
     '\u200b\u200b',
+    '\u3164\u3164',
+    '\u2800\ufe0f',
     'a\u2060\u00ad',
     'shop\u202eevil',
   ],

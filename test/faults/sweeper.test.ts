@@ -1,7 +1,13 @@
 /** The sweeper's rounds, one at a time, against a real Temporal server. */
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { NUMBER_WORKFLOW, NumberStatusKey, TASK_QUEUE, workflowId } from '../../contract/messages.ts';
+import {
+  NUMBER_WORKFLOW,
+  type NumberApprovalInput,
+  NumberStatusKey,
+  TASK_QUEUE,
+  workflowId,
+} from '../../contract/messages.ts';
 import type { NumberRow } from '../../db/number-row.ts';
 import { numbers } from '../../db/schema.ts';
 import { createSweeper } from '../../worker/sweeper.ts';
@@ -178,17 +184,18 @@ async function liveNumbers(): Promise<number> {
   );
 }
 
-/** Like a number's, under an id that is no number's. */
+/** A workflow for an attempt of the number that never was. */
 async function startStray(row: NumberRow) {
+  const { state, ...input } = await inputOf(row);
   return stack.client.workflow.start(NUMBER_WORKFLOW, {
-    workflowId: `copy of ${workflowId(row)}`,
+    workflowId: workflowId({ ...row, attempt: 7 }),
     taskQueue: TASK_QUEUE,
-    args: [await inputOf(row)],
+    args: [{ ...input, state: { ...state, attempt: 7 } }],
     typedSearchAttributes: [{ key: NumberStatusKey, value: row.status }],
   });
 }
 
-async function inputOf(row: NumberRow): Promise<unknown> {
+async function inputOf(row: NumberRow): Promise<NumberApprovalInput> {
   const { events } = await handleOf(row).fetchHistory();
   const payload = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
   return JSON.parse(Buffer.from(payload?.data ?? []).toString());

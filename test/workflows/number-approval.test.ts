@@ -253,7 +253,25 @@ describe('what the Temporal UI and CLI can send', () => {
       taskQueue: TASK_QUEUE,
       args: [{ numberId: 5 }],
     });
-    await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
+    const failure = await handle.result().catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(WorkflowFailedError);
+    expect((failure as WorkflowFailedError).cause).toMatchObject({ type: 'invalid_input' });
+  });
+
+  test("a start with a copy of a number's input under another id fails, and leaves the number alone", async () => {
+    const row = await startNumber();
+    const { events } = await handleOf(row).fetchHistory();
+    const payload = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
+    const input = JSON.parse(Buffer.from(payload?.data ?? []).toString());
+    const handle = await stack.client.workflow.start(NUMBER_WORKFLOW, {
+      workflowId: `${workflowId(row)}:copy`,
+      taskQueue: TASK_QUEUE,
+      args: [{ ...input, state: { ...input.state, revision: 99 } }],
+    });
+    const failure = await handle.result().catch((error: unknown) => error);
+    expect((failure as WorkflowFailedError).cause).toMatchObject({ type: 'invalid_input' });
+    expect(await readState(stack.db, row.id)).toMatchObject({ revision: 1 });
+    await expectAgreement(row);
   });
 
   test('a cancel withdraws a pending number, and does nothing to an approved one', async () => {
