@@ -1,5 +1,4 @@
 /** Entity tags: a number's revision in quotes. */
-
 import { z } from 'zod';
 import type { NumberRow } from '../db/number-row.ts';
 import { ProblemError } from './problems.ts';

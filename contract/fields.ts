@@ -6,18 +6,15 @@ import { z } from 'zod';
 import { BUSINESS_CATEGORIES, type BusinessCategory } from './categories.ts';
 import { FIELD_NAMES, OUTCOMES } from './number.ts';
 import { parseMobileNumber } from './phone.ts';
+import { CONTROL, DIRECTION } from './text.ts';
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this refuses
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: as above, but a line break or a tab may stay
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as CONTROL, but a line break or a tab may stay
 const CONTROL_EXCEPT_LINE_BREAKS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/;
 
 const characters = (text: string) => [...text].length;
 
 /** Formatting characters, all kinds of space, fillers and variation selectors: nobody sees them. */
 const INVISIBLE = /[\p{Cf}\p{Z}\s\u115f\u1160\u2800\u3164\uffa0]|\p{Variation_Selector}/gu;
-/** Characters that turn the direction of what follows them. */
-const DIRECTION = /[\u202a-\u202e\u2066-\u2069]/;
 
 /** `Required.` before what to send, where nothing was sent. */
 const orRequired = (what: string) => (issue: { input?: unknown }) =>

@@ -1,4 +1,5 @@
 /** A letter is written once, as blocks, and rendered twice: text and HTML cannot tell different stories. */
+import { DIRECTION } from '../contract/text.ts';
 
 export type Block =
   | { type: 'paragraph'; text: string }
@@ -24,7 +25,7 @@ export function subjectLine(text: string): string {
   const line = text
     .toWellFormed()
     .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
-    .replace(/[\u202a-\u202e\u2066-\u2069]/g, '')
+    .replaceAll(new RegExp(DIRECTION, 'g'), '')
     .replace(/\s+/g, ' ')
     .trim();
   const characters = [...line];

@@ -13,6 +13,7 @@ import {
   NUMBER_STATUSES,
   type PendingStatus,
 } from '../contract/number.ts';
+import { CONTROL, DIRECTION } from '../contract/text.ts';
 import type { NewDecision } from './lifecycle.ts';
 
 /** What a payload lacks when a person sends it by hand. */
@@ -110,15 +111,19 @@ export function readRelease(raw: unknown, defaults: Defaults): Read<{ operationI
     : { value: { operationId: request.value.id, by: request.value.by } };
 }
 
+const isName = (text: string) => !CONTROL.test(text) && !DIRECTION.test(text);
+const isUrl = (text: string) => /^https?:\/\/[^\s/?#@\\]+([/?#][^\s\\]*)?$/i.test(text);
+const isAddress = (text: string) => /^[^\s@<>,;]+@[^\s@<>,;]+$/.test(text);
+
 /** Shortest and longest text of each profile field, in characters, and its form where it has one. */
-const PROFILE: Record<keyof Profile, { min: number; max: number; form?: RegExp }> = {
-  displayName: { min: 2, max: 75, form: /^[^\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]*$/u },
-  incomingUrl: { min: 0, max: 2048, form: /^https?:\/\/[^\s/?#@\\]+([/?#][^\s\\]*)?$/i },
+const PROFILE: Record<keyof Profile, { min: number; max: number; form?: (text: string) => boolean }> = {
+  displayName: { min: 2, max: 75, form: isName },
+  incomingUrl: { min: 0, max: 2048, form: isUrl },
   address: { min: 0, max: 256 },
   businessDescription: { min: 0, max: 256 },
   businessCategory: { min: 1, max: 64 },
-  contactEmail: { min: 0, max: 128, form: /^[^\s@<>,;]+@[^\s@<>,;]+$/ },
-  website: { min: 0, max: 256, form: /^https?:\/\/[^\s/?#@\\]+([/?#][^\s\\]*)?$/i },
+  contactEmail: { min: 0, max: 128, form: isAddress },
+  website: { min: 0, max: 256, form: isUrl },
 };
 
 /**
@@ -142,7 +147,7 @@ export function readEdit(raw: unknown, { strict = false } = {}): Read<EditUpdate
       return { problem: `${field} is not a text of at most ${rule.max} characters` };
     if ([...(value ?? '')].length < rule.min)
       return { problem: `${field} needs at least ${rule.min} characters` };
-    if (strict && value !== null && rule.form && !rule.form.test(value))
+    if (strict && value !== null && rule.form && !rule.form(value))
       return { problem: `${field} is not of its form` };
     if (field === 'businessCategory' && !Object.hasOwn(BUSINESS_CATEGORIES, value ?? '')) {
       return { problem: `${field} is not a known category` };

@@ -39,7 +39,8 @@ export const resubmissionRoutes: Routes = async (app, { api }) => {
       const { id } = request.params;
       const changes = request.body;
       const keyed = keyedRequest(request);
-      await findFor(api, caller, id);
+      // Before DNS is asked; the transaction looks for itself.
+      if (changes.incomingUrl) await findFor(api, caller, id);
       const earlier = await checkTarget(api, keyed, changes.incomingUrl);
       if (earlier) return give(reply, earlier);
       const { answer, result } = await inTransaction(db, keyed, async (tx, operationId) => {

@@ -1,11 +1,10 @@
 /** A worker process that cannot start, or is stopped in the middle of something: it ends, in order. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, inject, test } from 'vitest';
 import { emailAttempts } from '../../db/schema.ts';
 import { acceptNumber, readEmails } from '../support/accepted.ts';
-import { startWorker } from '../support/processes.ts';
+import { spawnProcess, startWorker } from '../support/processes.ts';
 import { createAccount, startStack } from '../support/stack.ts';
 
 async function listen() {
@@ -22,43 +21,30 @@ async function closedPort(): Promise<number> {
   return port;
 }
 
-function spawnWorker(env: Record<string, string>) {
-  const child = spawn(process.execPath, ['worker/main.ts'], {
-    cwd: new URL('../..', import.meta.url),
-    env: { PATH: process.env['PATH'], WORKFLOW_BUNDLE: inject('workflowBundle'), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let log = '';
-  const collect = (chunk: Buffer) => {
-    log += chunk;
-  };
-  child.stdout.on('data', collect);
-  child.stderr.on('data', collect);
-  const ended = once(child, 'close').then(([code]) => code as number | null);
-  return { child, ended, log: () => log };
-}
+const spawnWorker = (env: Record<string, string>) =>
+  spawnProcess('worker/main.ts', { WORKFLOW_BUNDLE: inject('workflowBundle'), ...env });
 
 test('a wrong variable: a line, and exit code 1', async () => {
-  const { ended, log } = spawnWorker({ DATABASE_URL: 'postgres://127.0.0.1:1/none', MAIL_FROM: 'Numbers' });
-  expect(await ended).toBe(1);
+  const { gone, log } = spawnWorker({ DATABASE_URL: 'postgres://127.0.0.1:1/none', MAIL_FROM: 'Numbers' });
+  expect(await gone).toBe(1);
   expect(log()).toBe('MAIL_FROM: one address, like "Numbers <numbers@example.com>".\n');
 });
 
 test('stopped while it waits for Temporal: it ends', { timeout: 60_000 }, async () => {
-  const { child, ended, log } = spawnWorker({
+  const { child, gone, log } = spawnWorker({
     DATABASE_URL: 'postgres://127.0.0.1:1/none',
     TEMPORAL_ADDRESS: `127.0.0.1:${await closedPort()}`,
   });
   await expect.poll(log, { timeout: 30_000 }).toContain('The worker cannot start yet');
   child.kill('SIGTERM');
-  expect(await ended).toBe(0);
+  expect(await gone).toBe(0);
 });
 
 test('a metrics port that is taken: a sentence, and exit code 1', { timeout: 60_000 }, async () => {
   const { port, close } = await listen();
   const stack = await startStack({ worker: false });
-  const { ended, log } = spawnWorker({ ...stack.env, METRICS_PORT: String(port) });
-  expect(await ended).toBe(1);
+  const { gone, log } = spawnWorker({ ...stack.env, METRICS_PORT: String(port) });
+  expect(await gone).toBe(1);
   expect(log()).toContain('set METRICS_PORT to a port');
   await Promise.all([close(), stack.close()]);
 });

@@ -34,22 +34,11 @@ export function startWorker(env: Record<string, string>): Promise<ProductProcess
   return startProcess('worker/main.ts', env, (ports) => `http://127.0.0.1:${ports.METRICS_PORT}/readyz`);
 }
 
-async function startProcess(
-  main: string,
-  env: Record<string, string>,
-  readyz: (ports: { PORT: number; METRICS_PORT: number }) => string,
-): Promise<ProductProcess> {
-  const ports = await choosePorts({ PORT: '0', METRICS_PORT: '0' }, () => {}, new Set(OTHER_PORTS));
+/** A process of the product that was just spawned, ready or not. */
+export function spawnProcess(main: string, env: NodeJS.ProcessEnv) {
   const child = spawn(process.execPath, [main], {
     cwd: projectFolder,
-    env: {
-      PATH: process.env['PATH'],
-      HOME: process.env['HOME'],
-      HOST: '127.0.0.1',
-      PORT: String(ports.PORT),
-      METRICS_PORT: String(ports.METRICS_PORT),
-      ...env,
-    },
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let log = '';
@@ -58,25 +47,41 @@ async function startProcess(
   };
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
+  /** Its exit code; null where a signal ended it. */
   const gone = new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { child, gone, log: () => log };
+}
+
+async function startProcess(
+  main: string,
+  env: Record<string, string>,
+  readyz: (ports: { PORT: number; METRICS_PORT: number }) => string,
+): Promise<ProductProcess> {
+  const ports = await choosePorts({ PORT: '0', METRICS_PORT: '0' }, () => {}, new Set(OTHER_PORTS));
+  const { child, gone, log } = spawnProcess(main, {
+    HOST: '127.0.0.1',
+    PORT: String(ports.PORT),
+    METRICS_PORT: String(ports.METRICS_PORT),
+    ...env,
+  });
   const end = async (signal: NodeJS.Signals) => {
     if (isRunning(child)) child.kill(signal);
     return gone;
   };
 
   const dead = new AbortController();
-  void gone.then((code) => dead.abort(new Error(`${main} ended with ${code}:\n${log}`)));
+  void gone.then((code) => dead.abort(new Error(`${main} ended with ${code}:\n${log()}`)));
   try {
     const waiting = AbortSignal.any([dead.signal, AbortSignal.timeout(READY_MS)]);
     await until(() => answers(readyz(ports)), waiting);
   } catch (error) {
     await end('SIGKILL');
-    throw new Error(`${main} did not become ready:\n${log}`, { cause: error });
+    throw new Error(`${main} did not become ready:\n${log()}`, { cause: error });
   }
   return {
     url: main.startsWith('api/') ? `http://127.0.0.1:${ports.PORT}` : '',
     pid: child.pid ?? 0,
-    log: () => log,
+    log,
     kill: async () => void (await end('SIGKILL')),
     async stop() {
       const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
