@@ -12,18 +12,27 @@ export type Role = 'customer' | 'support' | 'operator';
 /** Who may call a route. */
 type Access = 'public' | readonly Role[];
 
-export type Customer = { kind: 'customer'; accountId: string; actor: Actor; scopes: Scope[] };
-export type Staff = {
-  kind: 'support' | 'operator';
-  personId: string;
+interface AnyCaller {
   actor: Actor;
+  /** What may be done: `admin` manages keys, members and accounts. */
   scopes: Scope[];
+  /** The key that was sent; null for a session. */
+  keyId: string | null;
+}
+export type Customer = AnyCaller & {
+  kind: 'customer';
+  accountId: string;
+  /** Null for a key of the account. */
+  personId: string | null;
 };
+export type Staff = AnyCaller & { kind: 'support' | 'operator'; personId: string };
 export type Caller = Customer | Staff;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access;
+    /** What the caller must be allowed; by default `read` for GET and HEAD, and `write` for the rest. */
+    scope?: Scope;
   }
   interface FastifyRequest {
     /** Set on every route that is not public. */
@@ -48,7 +57,7 @@ export function guardRoutes(app: FastifyInstance, db: Database): void {
     }
   });
   app.addHook('onRequest', async (request, reply) => {
-    const { access = [] } = request.routeOptions.config;
+    const { access = [], scope } = request.routeOptions.config;
     // Without a route it is a 404, for everybody.
     if (access === 'public' || request.is404) return;
     const holder = await findKeyHolder(db, bearerOf(request) ?? '');
@@ -58,7 +67,7 @@ export function guardRoutes(app: FastifyInstance, db: Database): void {
     }
     touch(request, db, holder);
     const caller = callerFrom(holder);
-    const needed: Scope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write';
+    const needed = scope ?? (request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write');
     if (!caller || !access.includes(caller.kind)) {
       const whose = caller ? `This key is of the role ${caller.kind}.` : 'This key has no role any more.';
       throw new ProblemError('forbidden', { detail: `This call is for: ${access.join(', ')}. ${whose}` });
@@ -109,6 +118,8 @@ function callerFrom(holder: KeyHolder): Caller | null {
     return {
       kind: 'customer',
       accountId: organizationId,
+      personId: null,
+      keyId: holder.id,
       actor: { type: 'customer', id: holder.id },
       scopes,
     };
@@ -116,7 +127,7 @@ function callerFrom(holder: KeyHolder): Caller | null {
   // A key of a person is for staff: members of an account use the account's keys.
   if (!person || person.role === 'user') return null;
   const { id, name, role } = person;
-  return { kind: role, personId: id, actor: { type: role, id, name }, scopes };
+  return { kind: role, personId: id, keyId: holder.id, actor: { type: role, id, name }, scopes };
 }
 
 /** Notes the use of a key without holding up the request. */

@@ -5,12 +5,14 @@ import { numberFields } from '../contract/fields.ts';
 import type { AcceptanceSettings } from '../db/accept.ts';
 import type { Database } from '../db/client.ts';
 import { mailDomain } from '../db/email-rows.ts';
+import type { MailWorkflows } from '../temporal/mail.ts';
 import type { NumberWorkflows } from '../temporal/numbers.ts';
 import { createWatch, type Watch } from './watch.ts';
 
 export interface ApiDeps {
   db: Database;
   workflows: NumberWorkflows;
+  mail: MailWorkflows;
   config: Config;
 }
 

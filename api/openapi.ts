@@ -20,7 +20,18 @@ export async function describeRoutes(app: FastifyInstance, api: ApiContext): Pro
       info: { title: 'Number approval', version: '1', description: ABOUT },
       servers: [{ url: api.publicUrl || '/' }],
       components: { securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } } },
-      tags: ['Numbers', 'Review', 'Health', 'Problems'].map((name) => ({ name })),
+      tags: [
+        { name: 'Numbers', description: 'Submitting numbers and following them.' },
+        { name: 'Pictures', description: 'The company logo of a number.' },
+        { name: 'Callback profiles', description: 'Where the delivery statuses of messages go.' },
+        { name: 'Review', description: 'For support: the queue, claims, comments and decisions.' },
+        { name: 'Stream', description: 'Changes as they happen, as server-sent events.' },
+        { name: 'Session', description: 'Signing in and out, passwords and two-factor authentication.' },
+        { name: 'Account', description: 'The account, its members, invitations and API keys.' },
+        { name: 'Operation', description: 'For operators: accounts, people and the audit log.' },
+        { name: 'Health' },
+        { name: 'Problems', description: 'What each `code` of a problem means.' },
+      ],
     },
     transform: (document) => {
       const { schema, url } = jsonSchemaTransform(document);

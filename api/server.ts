@@ -2,6 +2,7 @@
 import type { Config } from '../contract/config.ts';
 import { openDatabase } from '../db/client.ts';
 import { openClient } from '../temporal/connect.ts';
+import { createMailWorkflows } from '../temporal/mail.ts';
 import { createNumberWorkflows } from '../temporal/numbers.ts';
 import { buildApp } from './app.ts';
 import { createLogger } from './logging.ts';
@@ -16,7 +17,8 @@ export async function startApi(config: Config): Promise<() => Promise<void>> {
   const db = openDatabase(config, { name: 'api' });
   const { client, connection } = openClient(config, 'api');
   const workflows = createNumberWorkflows({ client, db, config });
-  const app = await buildApp({ db, workflows, config, logger });
+  const mail = createMailWorkflows({ client });
+  const app = await buildApp({ db, workflows, mail, config, logger });
   const metrics = await serveMetrics(app.metrics, { host: config.HOST, port: config.METRICS_PORT });
   await app.listen({ host: config.HOST, port: config.PORT });
 

@@ -1,19 +1,71 @@
 /** Configuration from the environment, one schema. A wrong value is one clear line that names the variable. */
+import { IANAZone } from 'luxon';
 import { z } from 'zod';
+import { BUSINESS_CATEGORIES, type BusinessCategory } from './categories.ts';
 
 /** A port; 0 lets the system pick a free one. */
 const port = z.coerce.number().int().min(0).max(65535);
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 /** Comma-separated addresses. */
-const addresses = z
+const addresses = z.string().transform(list).pipe(z.array(z.email()));
+
+/** Comma-separated origins. */
+const origins = z
   .string()
-  .transform((value) =>
-    value
-      .split(',')
-      .map((part) => part.trim())
-      .filter(Boolean),
-  )
-  .pipe(z.array(z.email()));
+  .transform(list)
+  .pipe(
+    z.array(
+      z.string().refine((origin) => URL.parse(origin)?.origin === origin, 'origins like https://example.com'),
+    ),
+  );
+
+function list(value: string): string[] {
+  return value
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean);
+}
+
+function isTimeZone(name: string): boolean {
+  return IANAZone.isValidZone(name);
+}
+
+const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
+
+/** ISO weekdays, 1 for Monday. */
+function readDays(value: string, context: z.RefinementCtx): number[] {
+  const days = list(value.toLowerCase()).flatMap((part) => {
+    const [from = '', to = from] = part.split('-').map((day) => day.trim());
+    const [first, last] = [DAYS.indexOf(from), DAYS.indexOf(to)];
+    return first < 0 || last < first ? [0] : DAYS.slice(first, last + 1).map((day) => DAYS.indexOf(day) + 1);
+  });
+  if (days.length > 0 && !days.includes(0)) return [...new Set(days)].sort();
+  context.addIssue({ code: 'custom', message: 'days like mon-fri or mon,tue,sat' });
+  return z.NEVER;
+}
+
+/** Minutes since midnight. */
+export interface Hours {
+  from: number;
+  to: number;
+}
+
+function readHours(value: string, context: z.RefinementCtx): Hours {
+  const [, ...parts] = /^([01]\d|2[0-4]):([0-5]\d)\s*-\s*([01]\d|2[0-4]):([0-5]\d)$/.exec(value.trim()) ?? [];
+  const [h1 = 0, m1 = 0, h2 = 0, m2 = 0] = parts.map(Number);
+  const hours = { from: h1 * 60 + m1, to: h2 * 60 + m2 };
+  if (parts.length === 4 && hours.from < hours.to && hours.to <= 24 * 60) return hours;
+  context.addIssue({ code: 'custom', message: 'hours like 09:00-17:30' });
+  return z.NEVER;
+}
+
+function readCategories(value: string, context: z.RefinementCtx): BusinessCategory[] {
+  const names = value.trim() === 'none' ? [] : list(value);
+  const known = names.filter((name): name is BusinessCategory => Object.hasOwn(BUSINESS_CATEGORIES, name));
+  if (known.length === names.length) return known;
+  context.addIssue({ code: 'custom', message: 'ids of GET /v1/business-categories with commas, or none' });
+  return z.NEVER;
+}
 
 /** `name@example.com`, or a name before it in angle brackets. */
 const ONE_SENDER = /^(?:[^<>@\r\n]*<[^\s<>@,]+@[^\s<>@,]+>|[^\s<>@,]+@[^\s<>@,]+)$/;
@@ -31,7 +83,7 @@ export const configSchema = z.object({
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   TEMPORAL_API_KEY: z.string().optional(),
   TEMPORAL_TLS: z.string().optional(),
-  /** Link to the Temporal UI, shown to operators. */
+  /** Where the development stack finds the Temporal UI of a server of one's own. */
   TEMPORAL_UI_URL: z.url().optional(),
 
   /** API. */
@@ -42,6 +94,38 @@ export const configSchema = z.object({
   PUBLIC_URL: z.url().optional(),
   /** Addresses (comma-separated, CIDR) of the proxies whose X-Forwarded-For is believed; "false" for none. */
   TRUST_PROXY: z.string().default('false'),
+
+  /** Origins (comma-separated) whose pages may call the API with a key; no others. */
+  CORS_ORIGINS: origins.optional(),
+  /** Requests a minute of one key or session, and of one address for all calls together. Per API process. */
+  RATE_LIMIT_PER_MINUTE: z.coerce.number().int().min(1).max(1_000_000).default(1_200),
+  RATE_LIMIT_ADDRESS_PER_MINUTE: z.coerce.number().int().min(1).max(1_000_000).default(3_000),
+  /** Tries a minute, of one address, to sign in, to reset a password or to open a link. Per API process. */
+  SIGN_INS_PER_MINUTE: z.coerce.number().int().min(1).max(1_000_000).default(10),
+  /** Numbers that one account may submit within 24 hours. */
+  SUBMISSIONS_PER_DAY: z.coerce.number().int().min(1).max(1_000_000).default(1_000),
+
+  /** People. Signs sessions and the links in emails; required by the API. A change ends all of them. */
+  AUTH_SECRET: z.string().min(32, 'at least 32 characters: `openssl rand -hex 32` makes some').optional(),
+  /** Whether anybody may sign up and open an account; otherwise people are invited. */
+  OPEN_SIGN_UP: flag.default(false),
+  SESSION_HOURS: z.coerce.number().positive().max(8760).default(168),
+  /** Whether staff may work without two-factor authentication. Default: must not where NODE_ENV is production. */
+  STAFF_TWO_FACTOR: z.enum(['required', 'optional']).optional(),
+  /** Sign-in of staff at an OpenID Connect provider; off when unset. */
+  OIDC_ISSUER: z.url().optional(),
+  OIDC_CLIENT_ID: z.string().optional(),
+  OIDC_CLIENT_SECRET: z.string().optional(),
+  /** Days between the closing of an account and the erasure of its personal fields. */
+  ACCOUNT_ERASURE_DAYS: z.coerce.number().min(0).max(3_650).default(30),
+
+  /** Pictures: in PostgreSQL, or in an S3-compatible store. */
+  IMAGE_STORE: z.enum(['database', 's3']).default('database'),
+  S3_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  S3_REGION: z.string().min(1).default('us-east-1'),
+  S3_BUCKET: z.string().optional(),
+  S3_ACCESS_KEY_ID: z.string().optional(),
+  S3_SECRET_ACCESS_KEY: z.string().optional(),
 
   /** Mail. */
   SMTP_URL: z.url({ protocol: /^smtps?$/ }).default('smtp://127.0.0.1:1025'),
@@ -57,7 +141,27 @@ export const configSchema = z.object({
   /** How long a stage may wait before it is overdue. */
   VERIFICATION_DUE_HOURS: z.coerce.number().positive().max(8760).default(24),
   FACEBOOK_DUE_HOURS: z.coerce.number().positive().max(8760).default(168),
-  /** Hour of the daily digest, UTC. */
+  /** Support's working time: due times count in it, and the digest comes on its days. IANA time zone. */
+  WORKING_TIME_ZONE: z.string().refine(isTimeZone, 'a time zone like Europe/Rome').default('UTC'),
+  /** Weekdays, e.g. "mon-fri" or "mon,tue,sat". */
+  WORKING_DAYS: z.string().default('mon-sun').transform(readDays),
+  /** E.g. "09:00-17:30"; "00:00-24:00" is around the clock. */
+  WORKING_HOURS: z
+    .string()
+    .transform(readHours)
+    .default({ from: 0, to: 24 * 60 }),
+  /** How long a customer may take to answer a question before that is overdue; by the clock. */
+  REPLY_DUE_HOURS: z.coerce.number().positive().max(8760).default(72),
+  /** How long a supporter keeps a review that they have claimed. */
+  CLAIM_MINUTES: z.coerce.number().positive().max(1_440).default(30),
+  /** Business categories whose verification takes two supporters to approve; "none" for none. */
+  FOUR_EYES_CATEGORIES: z
+    .string()
+    .default('ALCOHOL,ONLINE_GAMBLING,PHYSICAL_GAMBLING,OTC_DRUGS')
+    .transform(readCategories),
+  /** How long a decision link in an email works. */
+  DECISION_LINK_HOURS: z.coerce.number().positive().max(720).default(72),
+  /** Hour of the daily digest, in WORKING_TIME_ZONE. */
   DIGEST_HOUR: z.coerce.number().int().min(0).max(23).default(8),
   /** Seconds between two rounds of the sweeper. */
   SWEEP_SECONDS: z.coerce.number().positive().max(30).default(10),
@@ -82,10 +186,25 @@ export class ConfigError extends Error {
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const result = configSchema.safeParse(set);
-  if (result.success) return result.data;
+  if (result.success) {
+    needTogether(result.data);
+    return result.data;
+  }
   const lines = result.error.issues.map((issue) => {
     const name = String(issue.path[0]);
     return set[name] === undefined ? `${name} is not set.` : `${name}: ${issue.message}.`;
   });
   throw new ConfigError([...new Set(lines)].join('\n'));
+}
+
+/** Variables that say nothing without each other. */
+function needTogether(config: Config): void {
+  const groups: [boolean, (keyof Config)[]][] = [
+    [config.OIDC_ISSUER !== undefined, ['OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET']],
+    [config.IMAGE_STORE === 's3', ['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY']],
+  ];
+  const missing = groups.flatMap(([used, names]) =>
+    used ? names.filter((name) => config[name] === undefined) : [],
+  );
+  if (missing.length > 0) throw new ConfigError(missing.map((name) => `${name} is not set.`).join('\n'));
 }

@@ -2,7 +2,7 @@
  * What each email tells of, as it was when the email was written: the JSON kept in `emails.data`.
  * Plain types only. Aliases, not interfaces: they fit a JSON column.
  */
-import type { EmailKind, RejectionNotice, Stage } from './number.ts';
+import type { RejectionNotice, Stage } from './number.ts';
 
 /** The number as it was when the email was written. */
 export type NumberEmailData = {
@@ -40,7 +40,66 @@ export type ReviewEmailData = {
   more: number;
 };
 
+/** A comment of support, or the customer's answer to it is awaited. */
+export type CommentEmailData = NumberEmailData & {
+  text: string;
+  /** Until when an answer is awaited, RFC 3339, UTC; null where none is. */
+  replyDueAt: string | null;
+};
+
+/** To a supporter who wants a decision link for each submission. */
+export type ReviewRequestData = {
+  numberId: string;
+  attempt: number;
+  displayName: string;
+  /** The last four digits. */
+  lastFour: string;
+  accountName: string;
+  /** The category's label. */
+  category: string;
+  dueAt: string;
+  link?: string;
+  expiresAt: string;
+};
+
+/** An email that carries a link of its reader's own. The link is erased once the email was sent. */
+export type LinkEmailData = {
+  /** Who is written to. */
+  name: string;
+  link?: string;
+  /** RFC 3339, UTC. */
+  expiresAt: string;
+};
+
+export type InvitationData = LinkEmailData & {
+  accountName: string;
+  role: 'admin' | 'member';
+  /** Who invites, as they are called; null where that is not a person. */
+  invitedBy: string | null;
+};
+
+export type StaffInvitationData = LinkEmailData & { role: 'support' | 'operator' };
+
+export type AccountClosedData = {
+  accountName: string;
+  /** When the personal fields are erased: RFC 3339, UTC. */
+  eraseAt: string;
+};
+
 /** The data of each kind of email. */
 export type EmailData = {
-  [K in EmailKind]: K extends `review-${string}` ? ReviewEmailData : NumberEmailData;
+  submitted: NumberEmailData;
+  verified: NumberEmailData;
+  approved: NumberEmailData;
+  rejected: NumberEmailData;
+  withdrawn: NumberEmailData;
+  comment: CommentEmailData;
+  'review-request': ReviewRequestData;
+  'verify-email': LinkEmailData;
+  'reset-password': LinkEmailData;
+  invitation: InvitationData;
+  'staff-invitation': StaffInvitationData;
+  'account-closed': AccountClosedData;
+  'review-digest': ReviewEmailData;
+  'review-escalation': ReviewEmailData;
 };

@@ -26,6 +26,32 @@ export const PROBLEMS = {
     title: 'Not allowed',
     advice: 'Your role, or the scopes of your key, do not include this call. Ask an administrator.',
   },
+  wrong_credentials: {
+    status: 401,
+    title: 'Wrong email address, password or code',
+    advice:
+      'Check both and try again, or ask for a password reset. The answer is the same whichever is wrong.',
+  },
+  two_factor_needed: {
+    status: 403,
+    title: 'Two-factor authentication is needed',
+    advice: 'Staff set it up first: POST /v1/session/two-factor/setup, then confirm with a code.',
+  },
+  email_not_verified: {
+    status: 403,
+    title: 'The email address is not verified',
+    advice: 'Open the link in the email that was sent to it; POST /v1/email-verifications sends another.',
+  },
+  cross_origin: {
+    status: 403,
+    title: 'Called from another site',
+    advice: 'A session cookie is taken from the pages of this server only. Programs send an API key instead.',
+  },
+  own_account: {
+    status: 403,
+    title: 'The number is of an account of yours',
+    advice: 'Nobody decides on a number of an account that they belong to. Leave it to a colleague.',
+  },
   not_found: {
     status: 404,
     title: 'Not found',
@@ -69,10 +95,52 @@ export const PROBLEMS = {
     title: 'The decision is for an older attempt',
     advice: 'The number was resubmitted meanwhile. Look at the new attempt and decide again.',
   },
+  second_approval_needed: {
+    status: 409,
+    title: 'A second person has to approve',
+    advice:
+      'You gave the first approval; `approvals` of the number tells. Approval in this category needs another supporter.',
+  },
+  claimed: {
+    status: 409,
+    title: 'Another supporter has claimed the review',
+    advice:
+      '`claimedBy` has it until `claimExpiresAt`. Take another one, or take it over: PUT /v1/numbers/{id}/claim with {"force": true}.',
+  },
+  not_claimed: {
+    status: 409,
+    title: 'The review is not yours to give back',
+    advice: 'Nobody has claimed it, or somebody else has. Read the queue again.',
+  },
+  profile_in_use: {
+    status: 409,
+    title: 'The callback profile is in use',
+    advice: 'Pending or approved numbers use it; `numberIds` names some. Give them another profile first.',
+  },
+  already_exists: {
+    status: 409,
+    title: 'It exists already',
+    advice: '`detail` says what. Use that one, or send something else.',
+  },
+  last_admin: {
+    status: 409,
+    title: 'The account needs an admin',
+    advice: 'Make somebody else an admin first, or close the account.',
+  },
+  account_closed: {
+    status: 409,
+    title: 'The account is closed',
+    advice: 'A closed account cannot be changed any more. Contact support.',
+  },
   idempotency_in_flight: {
     status: 409,
     title: 'The first request with this Idempotency-Key is still running',
     advice: 'Repeat the request with the same key after the seconds of Retry-After.',
+  },
+  link_not_valid: {
+    status: 410,
+    title: 'The link is not valid any more',
+    advice: 'It was used, has expired, or is for an earlier attempt. Ask for a new one.',
   },
   revision_conflict: {
     status: 412,
@@ -100,6 +168,17 @@ export const PROBLEMS = {
     title: 'The Idempotency-Key was used for another request',
     advice:
       'Draw a new key for each new request; repeat a key only with the same method, path, body and If-Match.',
+  },
+  rate_limited: {
+    status: 429,
+    title: 'Too many requests',
+    advice: 'Wait for the seconds of Retry-After; the RateLimit headers say what is left.',
+  },
+  quota_exceeded: {
+    status: 429,
+    title: 'The quota is used up',
+    advice:
+      'The account may submit no more numbers for now. Repeat after the seconds of Retry-After, or ask an operator for more.',
   },
   internal: {
     status: 500,

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { BUSINESS_CATEGORIES, type BusinessCategory } from './categories.ts';
+import type { IdPrefix } from './ids.ts';
 import { FIELD_NAMES, OUTCOMES } from './number.ts';
 import { parseMobileNumber } from './phone.ts';
 import { CONTROL, DIRECTION } from './text.ts';
@@ -79,6 +80,14 @@ function url(options: { protocols: string[]; max: number; name: string; about: A
   );
 }
 
+/** The id of something else of the account. Whether there is such a thing is judged apart. */
+function reference(prefix: IdPrefix, what: string, description: string) {
+  return z
+    .string({ error: `Send ${what}.` })
+    .regex(new RegExp(`^(${prefix}_[0-9a-f]{32})?$`), `Send ${what}.`)
+    .meta({ description: `${description} Takes ${what}; \`null\` for none.` });
+}
+
 /** `null`, `""` and a missing field all mean "none"; what is stored is null. */
 function optional<T extends z.ZodType<string, string>>(schema: T) {
   return schema
@@ -151,6 +160,10 @@ export function numberFields(options: { allowHttp: boolean }) {
         },
       }),
     ),
+    callbackProfileId: optional(
+      reference('cbp', 'an id of GET /v1/callback-profiles', 'Where delivery statuses are forwarded to.'),
+    ),
+    imageId: optional(reference('img', 'the id that POST /v1/images answered', 'The company logo.')),
     address: optional(
       text({
         max: 256,
@@ -208,6 +221,8 @@ export type Submission = z.output<Fields['submission']>;
 export interface Profile {
   displayName: string;
   incomingUrl: string | null;
+  callbackProfileId: string | null;
+  imageId: string | null;
   address: string | null;
   businessDescription: string | null;
   businessCategory: BusinessCategory;
@@ -223,6 +238,8 @@ export const FIELD_LABELS: Record<(typeof FIELD_NAMES)[number], string> = {
   displayName: 'Display Name',
   mobileNumber: 'Mobile Number',
   incomingUrl: 'Incoming URL',
+  callbackProfileId: 'Callback Profile ID',
+  imageId: 'Image',
   address: 'Address',
   businessDescription: 'Business Description',
   businessCategory: 'Business Category',

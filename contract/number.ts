@@ -47,6 +47,8 @@ export const FIELD_NAMES = [
   'displayName',
   'mobileNumber',
   'incomingUrl',
+  'callbackProfileId',
+  'imageId',
   'address',
   'businessDescription',
   'businessCategory',
@@ -78,6 +80,16 @@ export interface Decision {
   at: string;
 }
 
+/** What support asked the customer and what is not answered yet: turn and due time are the customer's. */
+export interface Question {
+  /** The comment that asks. */
+  operationId: string;
+  at: string;
+  by: Actor;
+  /** What support had left of its own time, in milliseconds of working time; goes on with the answer. */
+  remainingMs: number;
+}
+
 /** How a number left the live statuses by request: a withdrawal or a release. */
 export interface Ending {
   operationId: string;
@@ -104,6 +116,10 @@ export interface NumberState {
   /** Held, not yet in force, while the status is PENDING_VERIFICATION. */
   facebookDecision: Decision | null;
   ending: Ending | null;
+  /** Approvals given so far where verification needs more than one; empty otherwise. */
+  approvals: Decision[];
+  /** Asked of the customer while the number is pending. */
+  question: Question | null;
   submittedAt: string;
   /** When the attempt got its final decision. */
   decidedAt: string | null;
@@ -121,6 +137,11 @@ export const EVENT_TYPES = [
   'edited',
   'withdrawn',
   'released',
+  'verification.first_approval',
+  'comment',
+  'comment.internal',
+  'question.asked',
+  'question.answered',
   'email.refused',
 ] as const;
 /** Types of timeline events. Part of the public contract: a name is never given another meaning. */
@@ -132,6 +153,13 @@ export const EMAIL_KINDS = [
   'approved',
   'rejected',
   'withdrawn',
+  'comment',
+  'review-request',
+  'verify-email',
+  'reset-password',
+  'invitation',
+  'staff-invitation',
+  'account-closed',
   'review-digest',
   'review-escalation',
 ] as const;

@@ -59,6 +59,8 @@ export const numberView = z
     mobileNumber: z.string().describe('E.164'),
     displayName: z.string(),
     incomingUrl: z.string().nullable(),
+    callbackProfileId: z.string().nullable(),
+    imageId: z.string().nullable(),
     address: z.string().nullable(),
     businessDescription: z.string().nullable(),
     businessCategory: z.enum(Object.keys(BUSINESS_CATEGORIES) as [BusinessCategory, ...BusinessCategory[]]),

@@ -102,7 +102,7 @@ export async function acceptResubmission(
     .transaction((savepoint) =>
       savepoint
         .update(numbers)
-        .set({ ...columnsOf(state), submittedBy: by })
+        .set({ ...columnsOf(state), submittedBy: by, previousReviewerId: old.verification?.by.id ?? null })
         .where(mine)
         .returning(),
     )
@@ -132,6 +132,8 @@ function pending(
     verification: null,
     facebookDecision: null,
     ending: null,
+    approvals: [],
+    question: null,
     submittedAt: at,
     decidedAt: null,
     updatedAt: at,
@@ -142,6 +144,8 @@ function profileOf(profile: Omit<Submission, 'mobileNumber'>): Profile {
   return {
     displayName: profile.displayName,
     incomingUrl: profile.incomingUrl ?? null,
+    callbackProfileId: profile.callbackProfileId ?? null,
+    imageId: profile.imageId ?? null,
     address: profile.address ?? null,
     businessDescription: profile.businessDescription ?? null,
     businessCategory: profile.businessCategory,

@@ -5,6 +5,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { and, eq, isNull, lt, or, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
+import type { Actor } from '../contract/number.ts';
 import type { Database, Transaction } from './client.ts';
 import { prepared } from './prepared.ts';
 import { apiKeys, people } from './schema.ts';
@@ -30,6 +31,7 @@ export async function createApiKey(
     name: string;
     scopes: Scope[];
     expiresAt?: Date;
+    createdBy?: Actor;
   },
 ): Promise<{ id: string; key: string }> {
   const lookup = randomBytes(6).toString('hex');
@@ -44,6 +46,7 @@ export async function createApiKey(
     hash: hashApiKey(key),
     scopes: options.scopes,
     expiresAt: options.expiresAt ?? null,
+    createdBy: options.createdBy ?? null,
   });
   return { id, key };
 }

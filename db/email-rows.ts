@@ -1,8 +1,9 @@
 /** Emails are written in the transaction of the change they tell of, and sent later by the lane. */
-import type { NumberEmailData } from '../contract/emails.ts';
+import type { EmailData, NumberEmailData } from '../contract/emails.ts';
 import { newId } from '../contract/ids.ts';
 import type { EmailKind, NumberState } from '../contract/number.ts';
-import type { emails } from './schema.ts';
+import type { Transaction } from './client.ts';
+import { emails } from './schema.ts';
 
 export type EmailRow = typeof emails.$inferSelect;
 type NewEmailRow = typeof emails.$inferInsert;
@@ -31,6 +32,26 @@ export function numberEmail(
     messageId: `${number.id}.${state.attempt}.${kind}.${options.occurrence ?? 1}@${options.mailDomain}`,
     data,
   } satisfies NewEmailRow;
+}
+
+/**
+ * Writes an email to one address, in the transaction of what it tells of. `lane`: a person's id or an address, or a
+ * number's id where it has to keep its place among that number's emails. Ask for its sending once that is
+ * committed (`MailWorkflows.send`).
+ */
+export async function writeEmail<K extends EmailKind>(
+  tx: Transaction,
+  email: {
+    lane: string;
+    kind: K;
+    recipient: string;
+    data: EmailData[K];
+    mailDomain: string;
+  },
+): Promise<void> {
+  const id = newId('eml');
+  const { mailDomain: domain, ...rest } = email;
+  await tx.insert(emails).values({ ...rest, id, messageId: `${id}@${domain}` });
 }
 
 /** The domain of a From header such as `Numbers <numbers@example.com>`. */

@@ -83,7 +83,7 @@ export interface EmailAttempt {
  * Opens a try; one that was interrupted is closed as `ambiguous` first.
  * Recipients of an email about a number are who is to know of it now: the person who submitted it, if still a
  * member of the account and not banned, otherwise the account's notification addresses.
- * Pass `to` for the other lanes. No recipients: an empty list.
+ * An email with a recipient of its own goes there. Pass `to` for the lanes of staff. No recipients: an empty list.
  */
 export async function openAttempt(db: Database, email: UnsentEmail, to?: string[]): Promise<EmailAttempt> {
   if (email.tries.interrupted) {
@@ -92,9 +92,10 @@ export async function openAttempt(db: Database, email: UnsentEmail, to?: string[
       .set({ outcome: 'ambiguous', detail: 'The process ended during this try.', finishedAt: sql`now()` })
       .where(and(eq(emailAttempts.emailId, email.id), eq(emailAttempts.outcome, 'sending')));
   }
-  const { id: emailId, numberId } = email;
-  const [attempt] = to
-    ? await insertAttempt(db, emailId, to)
+  const { id: emailId, numberId, recipient } = email;
+  const known = recipient === null ? to : [recipient];
+  const [attempt] = known
+    ? await insertAttempt(db, emailId, known)
     : await attemptAboutNumber(db).execute({ emailId, numberId });
   if (!attempt) throw new Error('The ledger row was not written.');
   return attempt;
@@ -187,7 +188,12 @@ function settle(db: Database | Transaction) {
   return db
     .with(closed)
     .update(emails)
-    .set({ state: sql`${placeholder('outcome')}`, settledAt: sql`now()` })
+    .set({
+      state: sql`${placeholder('outcome')}`,
+      settledAt: sql`now()`,
+      // Whoever reads the database later must not find a link that still works.
+      data: sql`${emails.data} - 'link'`,
+    })
     .where(and(eq(emails.id, placeholder('emailId')), eq(emails.state, 'unsent')))
     .returning({ id: emails.id })
     .prepare('settle_email');

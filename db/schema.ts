@@ -7,6 +7,7 @@ import {
   bigint,
   boolean,
   check,
+  customType,
   index,
   integer,
   jsonb,
@@ -16,6 +17,8 @@ import {
   timestamp,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
+import type { AuditType } from '../contract/audit.ts';
+import type { MessageStatus } from '../contract/callback-profiles.ts';
 import type { BusinessCategory } from '../contract/categories.ts';
 import {
   type Actor,
@@ -27,10 +30,16 @@ import {
   NUMBER_STATUSES,
   type NumberStatus,
   PENDING_STATUSES,
+  type Question,
+  type Stage,
 } from '../contract/number.ts';
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
 const createdAt = at('created_at').notNull().defaultNow();
+const updatedAt = at('updated_at').notNull().defaultNow();
+const bytes = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
+/** A transaction's id, which never comes again. */
+const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' });
 
 const oneOf = (statuses: readonly string[]) => sql.raw(statuses.map((status) => `'${status}'`).join(', '));
 /** A number that holds its phone number. Without the table's name, as `on conflict` wants it. */
@@ -45,6 +54,10 @@ export const organizations = pgTable('organizations', {
   /** Where notices go when no person can get them: a submission by API key, a person who left. */
   notificationEmails: text('notification_emails').array().notNull().default([]),
   createdAt,
+  /** Since when nobody can use the account any more. */
+  closedAt: at('closed_at'),
+  /** When its personal fields were erased. */
+  erasedAt: at('erased_at'),
 });
 
 export const people = pgTable('people', {
@@ -58,9 +71,93 @@ export const people = pgTable('people', {
   banned: boolean().notNull().default(false),
   banReason: text('ban_reason'),
   banExpires: at('ban_expires'),
+  twoFactorEnabled: boolean('two_factor_enabled').notNull().default(false),
+  /** Staff: wants an email with a decision link for each submission. */
+  decisionEmails: boolean('decision_emails').notNull().default(false),
+  /** The latest call, to the minute: tells who is at work. */
+  lastActiveAt: at('last_active_at'),
   createdAt,
-  updatedAt: at('updated_at').notNull().defaultNow(),
+  updatedAt,
 });
+
+/** Better-auth's `session`: a signed-in browser. The cookie carries the token. */
+export const sessions = pgTable(
+  'sessions',
+  {
+    id: text().primaryKey(),
+    personId: text('person_id')
+      .notNull()
+      .references(() => people.id, { onDelete: 'cascade' }),
+    token: text().notNull().unique(),
+    expiresAt: at('expires_at').notNull(),
+    ipAddress: text('ip_address'),
+    userAgent: text('user_agent'),
+    /** The account that a member acts for. */
+    activeOrganizationId: text('active_organization_id'),
+    impersonatedBy: text('impersonated_by'),
+    createdAt,
+    updatedAt,
+  },
+  (t) => [index('sessions_person').on(t.personId), index('sessions_expires').on(t.expiresAt)],
+);
+
+/** Better-auth's `account`: how a person signs in: a password's hash, or an identity at an OIDC provider. */
+export const credentials = pgTable(
+  'credentials',
+  {
+    id: text().primaryKey(),
+    personId: text('person_id')
+      .notNull()
+      .references(() => people.id, { onDelete: 'cascade' }),
+    providerId: text('provider_id').notNull(),
+    /** The person's id at the provider. */
+    accountId: text('account_id').notNull(),
+    password: text(),
+    accessToken: text('access_token'),
+    refreshToken: text('refresh_token'),
+    idToken: text('id_token'),
+    accessTokenExpiresAt: at('access_token_expires_at'),
+    refreshTokenExpiresAt: at('refresh_token_expires_at'),
+    scope: text(),
+    createdAt,
+    updatedAt,
+  },
+  (t) => [
+    index('credentials_person').on(t.personId),
+    uniqueIndex('credentials_identity').on(t.providerId, t.accountId),
+  ],
+);
+
+/** Better-auth's `verification`: tokens of emails and sign-ins under way. */
+export const verifications = pgTable(
+  'verifications',
+  {
+    id: text().primaryKey(),
+    identifier: text().notNull(),
+    value: text().notNull(),
+    expiresAt: at('expires_at').notNull(),
+    createdAt,
+    updatedAt,
+  },
+  (t) => [index('verifications_identifier').on(t.identifier), index('verifications_expires').on(t.expiresAt)],
+);
+
+/** Better-auth's `twoFactor`: the secret is encrypted, backup codes too. */
+export const twoFactors = pgTable(
+  'two_factors',
+  {
+    id: text().primaryKey(),
+    personId: text('person_id')
+      .notNull()
+      .references(() => people.id, { onDelete: 'cascade' }),
+    secret: text().notNull(),
+    backupCodes: text('backup_codes').notNull(),
+    verified: boolean().notNull().default(true),
+    failedVerificationCount: integer('failed_verification_count').notNull().default(0),
+    lockedUntil: at('locked_until'),
+  },
+  (t) => [index('two_factors_person').on(t.personId)],
+);
 
 export const memberships = pgTable(
   'memberships',
@@ -81,6 +178,51 @@ export const memberships = pgTable(
   ],
 );
 
+/** Who has been asked to join an account. */
+export const invitations = pgTable(
+  'invitations',
+  {
+    id: text().primaryKey(),
+    organizationId: text('organization_id')
+      .notNull()
+      .references(() => organizations.id, { onDelete: 'cascade' }),
+    email: text().notNull(),
+    role: text().$type<'admin' | 'member'>().notNull().default('member'),
+    status: text().notNull().default('pending'),
+    expiresAt: at('expires_at').notNull(),
+    /** Null where an operator or a key of the account invited. */
+    inviterId: text('inviter_id').references(() => people.id, { onDelete: 'set null' }),
+    /** SHA-256 of the token in the email, hex. */
+    tokenHash: text('token_hash').unique(),
+    createdAt,
+  },
+  (t) => [index('invitations_organization').on(t.organizationId), index('invitations_email').on(t.email)],
+);
+
+/** Sign-ins, keys and permissions: what operators read to see who did what. Only ever added to. */
+export const auditEvents = pgTable(
+  'audit_events',
+  {
+    seq: bigint({ mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
+    id: text().notNull().unique(),
+    at: at('at').notNull().defaultNow(),
+    type: text().$type<AuditType>().notNull(),
+    /** Who did it; null where nobody is known, e.g. a failed sign-in. */
+    actor: jsonb().$type<Actor>(),
+    accountId: text('account_id'),
+    /** What it was done to: a person, a key, an account. */
+    targetId: text('target_id'),
+    ipAddress: text('ip_address'),
+    userAgent: text('user_agent'),
+    requestId: text('request_id'),
+    data: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+  },
+  (t) => [
+    index('audit_events_account').on(t.accountId, t.seq),
+    index('audit_events_target').on(t.targetId, t.seq),
+  ],
+);
+
 /** A key of an account (`organizationId`) or of a staff person (`personId`). Only a hash is kept. */
 export const apiKeys = pgTable(
   'api_keys',
@@ -93,7 +235,9 @@ export const apiKeys = pgTable(
     lookup: text().notNull().unique(),
     /** SHA-256 of the whole key, hex. */
     hash: text().notNull(),
-    scopes: text().array().$type<('read' | 'write')[]>().notNull(),
+    /** `admin` manages keys, members and the account. */
+    scopes: text().array().$type<('read' | 'write' | 'admin')[]>().notNull(),
+    createdBy: jsonb('created_by').$type<Actor>(),
     lastUsedAt: at('last_used_at'),
     expiresAt: at('expires_at'),
     revokedAt: at('revoked_at'),
@@ -104,6 +248,53 @@ export const apiKeys = pgTable(
     index('api_keys_person').on(t.personId),
     check('api_keys_one_owner', sql`num_nonnulls(${t.organizationId}, ${t.personId}) = 1`),
   ],
+);
+
+/** Re-encoded pictures. The content is in `image_contents` or in an S3-compatible store. */
+export const images = pgTable(
+  'images',
+  {
+    id: text().primaryKey(),
+    accountId: text('account_id')
+      .notNull()
+      .references(() => organizations.id, { onDelete: 'cascade' }),
+    contentType: text('content_type').$type<'image/jpeg' | 'image/png'>().notNull(),
+    width: integer().notNull(),
+    height: integer().notNull(),
+    bytes: integer().notNull(),
+    store: text().$type<'database' | 's3'>().notNull(),
+    createdBy: jsonb('created_by').$type<Actor>().notNull(),
+    createdAt,
+    /** When a number was last given it; nobody's for a day is cleaned up. */
+    usedAt: at('used_at'),
+  },
+  (t) => [index('images_account').on(t.accountId), index('images_created').on(t.createdAt)],
+);
+
+export const imageContents = pgTable('image_contents', {
+  imageId: text('image_id')
+    .primaryKey()
+    .references(() => images.id, { onDelete: 'cascade' }),
+  content: bytes().notNull(),
+});
+
+/** Where delivery statuses go. A deleted one stays, for the timelines that name it. */
+export const callbackProfiles = pgTable(
+  'callback_profiles',
+  {
+    id: text().primaryKey(),
+    accountId: text('account_id')
+      .notNull()
+      .references(() => organizations.id, { onDelete: 'cascade' }),
+    name: text().notNull(),
+    url: text().notNull(),
+    statuses: text().array().$type<MessageStatus[]>().notNull(),
+    active: boolean().notNull().default(true),
+    createdAt,
+    updatedAt,
+    deletedAt: at('deleted_at'),
+  },
+  (t) => [index('callback_profiles_account').on(t.accountId, t.id.desc())],
 );
 
 export const numbers = pgTable(
@@ -117,6 +308,9 @@ export const numbers = pgTable(
     mobileNumber: text('mobile_number').notNull(),
     displayName: text('display_name').notNull(),
     incomingUrl: text('incoming_url'),
+    // No foreign keys: a save must never fail for what an operator sent by hand.
+    callbackProfileId: text('callback_profile_id'),
+    imageId: text('image_id'),
     address: text(),
     businessDescription: text('business_description'),
     businessCategory: text('business_category').$type<BusinessCategory>().notNull(),
@@ -131,6 +325,12 @@ export const numbers = pgTable(
     verification: jsonb().$type<Decision>(),
     facebookDecision: jsonb('facebook_decision').$type<Decision>(),
     ending: jsonb().$type<Ending>(),
+    /** Given so far where a verification needs more than one. */
+    approvals: jsonb().$type<Decision[]>().notNull().default([]),
+    /** Asked of the customer, and not answered yet. */
+    question: jsonb().$type<Question>(),
+    /** Who verified the attempt before: the new one goes to the same person where they are at work. */
+    previousReviewerId: text('previous_reviewer_id'),
 
     submittedBy: jsonb('submitted_by').$type<Actor>().notNull(),
     submittedAt: at('submitted_at').notNull(),
@@ -153,6 +353,15 @@ export const numbers = pgTable(
     index('numbers_review')
       .on(t.status, t.waitingSince, t.id)
       .where(sql`${t.status} in (${oneOf(PENDING_STATUSES)})`),
+    // Resubmissions first, then the longest waiting.
+    index('numbers_queue')
+      .on(t.status, sql`(${t.attempt} = 1)`, t.waitingSince, t.id)
+      .where(sql`${t.status} in (${oneOf(PENDING_STATUSES)})`),
+    index('numbers_image').on(t.imageId).where(sql`${t.imageId} is not null`),
+    index('numbers_callback_profile').on(t.callbackProfileId).where(sql`${t.callbackProfileId} is not null`),
+    // Of earlier decisions on the same name or website.
+    index('numbers_name').on(sql`lower(${t.displayName})`),
+    index('numbers_website').on(t.website).where(sql`${t.website} is not null`),
     index('numbers_unstarted')
       .on(t.id)
       .where(sql`${t.startedAttempt} < ${t.attempt} and ${t.status} in (${oneOf(LIVE_STATUSES)})`),
@@ -193,6 +402,62 @@ export const numberEvents = pgTable(
   ],
 );
 
+/** Reviews that a supporter has taken. One that has run out, or is of an earlier stage or attempt, counts for nothing. */
+export const claims = pgTable(
+  'claims',
+  {
+    numberId: text('number_id')
+      .primaryKey()
+      .references(() => numbers.id, { onDelete: 'cascade' }),
+    personId: text('person_id')
+      .notNull()
+      .references(() => people.id, { onDelete: 'cascade' }),
+    attempt: integer().notNull(),
+    stage: text().$type<Stage>().notNull(),
+    claimedAt: at('claimed_at').notNull().defaultNow(),
+    expiresAt: at('expires_at').notNull(),
+  },
+  (t) => [index('claims_person').on(t.personId), index('claims_expires').on(t.expiresAt)],
+);
+
+/** Decision links sent by email; each decides at most once. */
+export const decisionLinks = pgTable(
+  'decision_links',
+  {
+    id: text().primaryKey(),
+    numberId: text('number_id')
+      .notNull()
+      .references(() => numbers.id, { onDelete: 'cascade' }),
+    attempt: integer().notNull(),
+    stage: text().$type<Stage>().notNull(),
+    personId: text('person_id')
+      .notNull()
+      .references(() => people.id, { onDelete: 'cascade' }),
+    expiresAt: at('expires_at').notNull(),
+    usedAt: at('used_at'),
+    createdAt,
+  },
+  (t) => [index('decision_links_number').on(t.numberId), index('decision_links_expires').on(t.expiresAt)],
+);
+
+/**
+ * What lists have to hear of, for a day; written by triggers on `numbers` and `claims`. Read in the order of
+ * `(txid, seq)` and below the oldest transaction under way, so that none is passed over that commits late.
+ */
+export const changeFeed = pgTable(
+  'change_feed',
+  {
+    seq: bigint({ mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
+    txid: xid8().notNull().default(sql`pg_current_xact_id()`),
+    at: at('at').notNull().defaultNow(),
+    numberId: text('number_id').notNull(),
+    accountId: text('account_id').notNull(),
+    /** `claim`: for staff only. */
+    kind: text().$type<'number' | 'claim'>().notNull(),
+  },
+  (t) => [index('change_feed_order').on(t.txid, t.seq), index('change_feed_at').on(t.at)],
+);
+
 /** Emails to send and sent. Written with the change they tell of. */
 export const emails = pgTable(
   'emails',
@@ -200,10 +465,12 @@ export const emails = pgTable(
     /** Order within a lane. */
     seq: bigint({ mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
     id: text().notNull().unique(),
-    /** Emails of one lane go out in order: a number's id, or `support`, `escalation`. */
+    /** Emails of one lane go out in order: a number's id, a person's id or address, or `support`, `escalation`. */
     lane: text().notNull(),
     numberId: text('number_id').references(() => numbers.id, { onDelete: 'cascade' }),
     attempt: integer(),
+    /** Null: whoever the lane's rules find when it is sent. */
+    recipient: text(),
     kind: text().$type<EmailKind>().notNull(),
     /** Stable over every try: a double is recognisable. Without angle brackets. */
     messageId: text('message_id').notNull().unique(),

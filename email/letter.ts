@@ -6,12 +6,30 @@ export type Block =
   /** Somebody's own words; their line breaks stay. */
   | { type: 'quote'; text: string }
   | { type: 'facts'; facts: [label: string, value: string][] }
-  | { type: 'list'; items: string[] };
+  | { type: 'list'; items: string[] }
+  /** An address of ours, on a line of its own. */
+  | { type: 'link'; label: string; url: string };
 
 export interface Letter {
   subject: string;
   heading: string;
   blocks: Block[];
+}
+
+/** A link that was erased (its email was sent once) cannot be sent again. */
+export function linkBlock(label: string, url: string | undefined): Block {
+  if (url === undefined) throw new Error('its link is gone; ask for a new one');
+  return { type: 'link', label, url };
+}
+
+/** In Unicode's isolates: a name that is written from right to left leaves the words after it where they are. */
+export function isolated(text: string): string {
+  return `\u2068${text}\u2069`;
+}
+
+/** `2026-11-23T08:00:00.000Z` → `2026-11-23 08:00 UTC`. */
+export function minute(at: string): string {
+  return `${at.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 /** Bytes of a subject stay well below what a mail server takes in a header, whatever a name holds. */
@@ -75,6 +93,8 @@ function blockText(block: Block): string {
       return block.facts.map(([label, value]) => `${label}: ${oneLine(value)}`).join('\n');
     case 'list':
       return block.items.map((item) => `- ${oneLine(item)}`).join('\n');
+    case 'link':
+      return `${oneLine(block.label)}:\n${block.url}`;
   }
 }
 
@@ -93,6 +113,8 @@ function blockHtml(block: Block): string {
         .join('<br>\n')}</p>`;
     case 'list':
       return `<ul style="margin: 0 0 16px; padding-left: 24px;">\n${block.items.map(itemHtml).join('\n')}\n</ul>`;
+    case 'link':
+      return `<p style="margin: 0 0 16px;"><a href="${escapeHtml(block.url)}">${escapeHtml(oneLine(block.label))}</a></p>`;
   }
 }
 

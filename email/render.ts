@@ -1,9 +1,17 @@
 import type { EmailData } from '../contract/emails.ts';
 import type { EmailKind } from '../contract/number.ts';
 import { type Letter, letterHtml, letterText, subjectLine } from './letter.ts';
+import {
+  accountClosed,
+  invitation,
+  resetPassword,
+  staffInvitation,
+  verifyEmail,
+} from './templates/account.ts';
 import { approved } from './templates/approved.ts';
+import { comment } from './templates/comment.ts';
 import { rejected } from './templates/rejected.ts';
-import { reviewDigest, reviewEscalation } from './templates/review.ts';
+import { reviewDigest, reviewEscalation, reviewRequest } from './templates/review.ts';
 import { submitted } from './templates/submitted.ts';
 import { verified } from './templates/verified.ts';
 import { withdrawn } from './templates/withdrawn.ts';
@@ -14,6 +22,13 @@ const TEMPLATES: { [K in EmailKind]: (data: EmailData[K]) => Letter } = {
   approved,
   rejected,
   withdrawn,
+  comment,
+  'review-request': reviewRequest,
+  'verify-email': verifyEmail,
+  'reset-password': resetPassword,
+  invitation,
+  'staff-invitation': staffInvitation,
+  'account-closed': accountClosed,
   'review-digest': reviewDigest,
   'review-escalation': reviewEscalation,
 };

@@ -58,9 +58,12 @@ function environmentOf(service: string, env: Record<string, string>): Record<str
   return Object.fromEntries(entries.map(([name, value]) => [name, interpolate(value, env)]));
 }
 
-/** .env.example after its passwords were set. */
-const secrets = Object.keys(example).filter((name) => name.endsWith('_PASSWORD'));
-const filled = { ...example, ...Object.fromEntries(secrets.map((name) => [name, '0123456789abcdef'])) };
+/** .env.example after its secrets were set. */
+const secrets = Object.keys(example).filter((name) => /_PASSWORD$|^AUTH_SECRET$/.test(name));
+const filled = {
+  ...example,
+  ...Object.fromEntries(secrets.map((name) => [name, '0123456789abcdef0123456789abcdef'])),
+};
 
 const PRODUCT = ['migrate', 'api', 'worker'];
 
@@ -165,7 +168,12 @@ describe('variables', () => {
   });
 
   it('has no password of its own, and says which one is missing', () => {
-    expect(secrets.sort()).toEqual(['NUMBERS_DB_PASSWORD', 'POSTGRES_PASSWORD', 'TEMPORAL_DB_PASSWORD']);
+    expect(secrets.sort()).toEqual([
+      'AUTH_SECRET',
+      'NUMBERS_DB_PASSWORD',
+      'POSTGRES_PASSWORD',
+      'TEMPORAL_DB_PASSWORD',
+    ]);
     for (const name of secrets) {
       expect(example[name]).toBe('');
       const uses = [...text.matchAll(new RegExp(`\\$\\{${name}(.*?)\\}`, 'g'))].map(([, rest]) => rest);
@@ -175,8 +183,9 @@ describe('variables', () => {
     const settings = all.flatMap(([, service]) => Object.entries(service.environment ?? {}));
     const given = settings.filter(([name]) => /PASSWORD|PWD|SECRET|API_KEY/.test(name));
     expect(given.length).toBeGreaterThan(0);
-    expect(given.filter(([, value]) => !/^\$\{\w+:\?.+\}$/.test(value))).toEqual([]);
-    expect(() => environmentOf('api', example)).toThrow(/^NUMBERS_DB_PASSWORD: set it in \.env/);
+    // Required, or those of a part that is off.
+    expect(given.filter(([, value]) => !/^\$\{\w+:(\?.+|-)\}$/.test(value))).toEqual([]);
+    expect(() => environmentOf('api', example)).toThrow(/^\w+: set it in \.env/);
   });
 
   it.each(PRODUCT)('%s: starts with .env.example', (name) => {
@@ -256,12 +265,17 @@ describe('image', () => {
 
 describe('docs/operations.md', () => {
   it('lists every variable of the configuration with its default', () => {
-    const rows = [...read('docs/operations.md').matchAll(/^\| `([A-Z_]+)` \| ([^|]*) \|/gm)];
+    const rows = [...read('docs/operations.md').matchAll(/^\| `([A-Z0-9_]+)` \| ([^|]*) \|/gm)];
     const defaults = loadConfig({ DATABASE_URL: 'postgres://localhost/numbers' }) as Record<string, unknown>;
-    const expected = Object.keys(configSchema.shape).map((name) => {
-      if (name === 'DATABASE_URL') return [name, 'required'];
-      return [name, defaults[name] === undefined ? 'unset' : `\`${defaults[name]}\``];
-    });
-    expect(rows.map(([, name, value]) => [name, value])).toEqual(expected);
+    expect(rows.map(([, name]) => name)).toEqual(Object.keys(configSchema.shape));
+    for (const [, name = '', cell = ''] of rows) {
+      if (name === 'DATABASE_URL') expect(cell).toBe('required');
+      else if (cell === 'unset') expect(defaults[name], name).toBeUndefined();
+      else {
+        const shown = cell.replaceAll('`', '');
+        const read = loadConfig({ DATABASE_URL: 'postgres://localhost/numbers', [name]: shown });
+        expect(read[name as keyof typeof read], name).toEqual(defaults[name]);
+      }
+    }
   });
 });

@@ -119,6 +119,8 @@ const isAddress = (text: string) => /^[^\s@<>,;]+@[^\s@<>,;]+$/.test(text);
 const PROFILE: Record<keyof Profile, { min: number; max: number; form?: (text: string) => boolean }> = {
   displayName: { min: 2, max: 75, form: isName },
   incomingUrl: { min: 0, max: 2048, form: isUrl },
+  callbackProfileId: { min: 0, max: 64, form: (text) => /^cbp_[0-9a-f]{32}$/.test(text) },
+  imageId: { min: 0, max: 64, form: (text) => /^img_[0-9a-f]{32}$/.test(text) },
   address: { min: 0, max: 256 },
   businessDescription: { min: 0, max: 256 },
   businessCategory: { min: 1, max: 64 },
@@ -200,6 +202,9 @@ function isState(raw: unknown): boolean {
     ['waitingSince', 'dueAt', 'decidedAt'].every((field) => isNullOr(isTime)(raw[field])) &&
     ['verification', 'facebookDecision'].every((field) => isNullOr(isDecision)(raw[field])) &&
     isNullOr(isEnding)(raw['ending']) &&
+    // Not in what earlier releases wrote.
+    isListOf(raw['approvals'] ?? [], isDecision) &&
+    isNullOr(isQuestion)(raw['question'] ?? null) &&
     typeof profile['displayName'] === 'string' &&
     Object.values(profile).every(isNullOr((value) => isText(value, 4_096)))
   );
@@ -219,5 +224,11 @@ function isDecision(raw: unknown): boolean {
   );
 }
 
+const isQuestion = (raw: unknown) =>
+  isObject(raw) &&
+  isId(raw['operationId']) &&
+  isTime(raw['at']) &&
+  isActor(raw['by']) &&
+  isCount(raw['remainingMs']);
 const isEnding = (raw: unknown) =>
   isObject(raw) && isId(raw['operationId']) && isActor(raw['by']) && isTime(raw['at']);

@@ -4,7 +4,7 @@
  */
 import { changedFields } from '../contract/changes.ts';
 import type { ProblemCode } from '../contract/errors.ts';
-import type { Changes } from '../contract/fields.ts';
+import type { Changes, Profile } from '../contract/fields.ts';
 import {
   type Actor,
   type Decision,
@@ -35,6 +35,22 @@ export interface Circumstances {
 
 export type Refusal = Extract<ProblemCode, 'already_decided' | 'not_pending' | 'not_approved'>;
 export type Outcome = { state: NumberState; events: NumberEvent[] } | { refused: Refusal };
+
+/** What has been added to states and profiles since the first release: histories have it or not. */
+type Earlier<T, Added extends keyof T> = Omit<T, Added> & Partial<Pick<T, Added>>;
+type EarlierProfile = Earlier<Profile, 'callbackProfileId' | 'imageId'>;
+
+/** A state as an earlier release may have written it, with what has been added since. */
+export function complete(written: NumberState): NumberState {
+  const state: Earlier<NumberState, 'approvals' | 'question'> = written;
+  const profile: EarlierProfile = written.profile;
+  return {
+    approvals: [],
+    question: null,
+    ...state,
+    profile: { callbackProfileId: null, imageId: null, ...profile },
+  };
+}
 
 /** The id by which a command is recognised when it comes twice. */
 export function operationOf(command: Command): string {

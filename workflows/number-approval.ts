@@ -40,7 +40,7 @@ import {
 } from '../contract/messages.ts';
 import { isLive, isPending, type NumberEvent, type NumberState } from '../contract/number.ts';
 import { isApprovalInput, type Read, readDecision, readEdit, readRelease, readWithdrawal } from './guards.ts';
-import { apply, type Command, operationOf, type Refusal } from './lifecycle.ts';
+import { apply, type Command, complete, operationOf, type Refusal } from './lifecycle.ts';
 import { type EmailNotes, nameSave, tellStory } from './story.ts';
 
 const { save } = proxyLocalActivities<Pick<Activities, 'save'>>({
@@ -96,7 +96,7 @@ export async function numberApproval(input: NumberApprovalInput): Promise<Number
 
 async function live(input: NumberApprovalInput, cancelled: Promise<never>): Promise<NumberResult> {
   const { numberId, accountId, mobileNumber, settings } = input;
-  let state = input.state;
+  let state = complete(input.state);
   let superseded = false;
   let refreshAsked = false;
   let saving = false;
@@ -273,7 +273,7 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
     const repeated = unsaved.filter((change) => known.includes(operationOf(change.command)));
     for (const change of repeated) change.state = stored;
     settle(repeated);
-    enter(stored);
+    enter(complete(stored));
     for (const change of [...unsaved]) {
       const outcome = apply(state, change.command, circumstances());
       if ('refused' in outcome) {

@@ -1,4 +1,4 @@
-/** The small workflows behind the Schedules. */
+/** The small workflows behind the Schedules, and the one that sends a lane at once. */
 import { log, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 
@@ -35,4 +35,9 @@ export async function reviewDigest() {
 /** Every few minutes: sends what no workflow sends any more. */
 export async function emailLeftovers() {
   return sendLeftoverEmails();
+}
+
+/** Sends one lane now: what was just written outside of a number's workflow. The Schedule has what stays unsent. */
+export async function sendMail({ lane }: { lane: string }) {
+  return sendEmails({ lane });
 }

@@ -69,6 +69,8 @@ function submitted(n: number): NumberState {
     profile: {
       displayName: `Shop ${n}`,
       incomingUrl: null,
+      callbackProfileId: null,
+      imageId: null,
       address: '1 Long Street, Springfield',
       businessDescription: 'Sells what people need',
       businessCategory: 'RETAIL',
@@ -80,6 +82,8 @@ function submitted(n: number): NumberState {
     verification: null,
     facebookDecision: null,
     ending: null,
+    approvals: [],
+    question: null,
     submittedAt: now,
     decidedAt: null,
     updatedAt: now,

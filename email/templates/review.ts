@@ -1,7 +1,7 @@
 /** To our own people: what waits for a decision. */
-import type { ReviewEmailData, ReviewLine } from '../../contract/emails.ts';
+import type { ReviewEmailData, ReviewLine, ReviewRequestData } from '../../contract/emails.ts';
 import { STAGES, type Stage } from '../../contract/number.ts';
-import type { Block, Letter } from '../letter.ts';
+import { type Block, isolated, type Letter, linkBlock, minute } from '../letter.ts';
 import { paragraph } from './number.ts';
 
 const STAGE_NAMES: Record<Stage, string> = { verification: 'Verification', facebook: 'Facebook approval' };
@@ -44,6 +44,31 @@ export function reviewEscalation(data: ReviewEmailData): Letter {
   };
 }
 
+/** To a supporter who decides from the inbox: one submission, and where to decide on it. */
+export function reviewRequest(data: ReviewRequestData): Letter {
+  return {
+    subject: `To verify: ${data.lastFour}${data.attempt > 1 ? ` (attempt ${data.attempt})` : ''}, ${data.displayName}`,
+    heading: 'A number waits for verification',
+    blocks: [
+      paragraph(`${isolated(data.accountName)} submitted a WhatsApp Business number.`),
+      {
+        type: 'facts',
+        facts: [
+          ['Display Name', data.displayName],
+          ['Mobile Number', data.lastFour],
+          ['Business Category', data.category],
+          ['Due', minute(data.dueAt)],
+          ['Reference', data.numberId],
+        ],
+      },
+      linkBlock('Look at it and decide', data.link),
+      paragraph(
+        `The link is yours alone: do not forward this email. It decides once, and until ${minute(data.expiresAt)}.`,
+      ),
+    ],
+  };
+}
+
 function waiting({ lines, more, at }: ReviewEmailData): Block[] {
   return [
     paragraph('The longest waiting first:'),
@@ -55,16 +80,6 @@ function waiting({ lines, more, at }: ReviewEmailData): Block[] {
 function lineText(line: ReviewLine, at: string): string {
   const due = `${line.dueAt <= at ? 'overdue since' : 'due'} ${minute(line.dueAt)}`;
   return `${isolated(line.displayName)}, ${line.lastFour}: ${STAGE_NAMES[line.stage]}, ${due}, waiting since ${minute(line.waitingSince)} (${line.numberId})`;
-}
-
-/** In Unicode's isolates: a name that is written from right to left leaves the words after it where they are. */
-function isolated(text: string): string {
-  return `\u2068${text}\u2069`;
-}
-
-/** `2026-11-23T08:00:00.000Z` → `2026-11-23 08:00 UTC`. */
-function minute(at: string): string {
-  return `${at.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 function total(data: ReviewEmailData, what: 'due' | 'overdue'): number {

@@ -10,7 +10,7 @@ import { claimRequest } from '../../db/idempotency.ts';
 import { createNumberWorkflows } from '../../temporal/numbers.ts';
 import { readEmails, readEvents, readNumber } from '../support/accepted.ts';
 import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
-import { type Call, caller, problemOf, submit as submitWith, TEMPORAL_DOWN } from './harness.ts';
+import { type Call, caller, MAIL_DOWN, problemOf, submit as submitWith, TEMPORAL_DOWN } from './harness.ts';
 
 let stack: TestStack;
 let apps: FastifyInstance[];
@@ -23,7 +23,8 @@ beforeAll(async () => {
   stack = await startStack();
   const { db, config, client } = stack;
   // Each with its own line of edits, like two processes.
-  const process = () => buildApp({ db, config, workflows: createNumberWorkflows({ client, db, config }) });
+  const process = () =>
+    buildApp({ db, config, mail: MAIL_DOWN, workflows: createNumberWorkflows({ client, db, config }) });
   const [one, two] = await Promise.all([process(), process()]);
   apps = [one, two];
   calls = [caller(one), caller(two)];
@@ -451,7 +452,12 @@ describe('a repeat of what was answered 503', () => {
   let cut: Call;
   let cutOff: FastifyInstance;
   beforeAll(async () => {
-    cutOff = await buildApp({ db: stack.db, config: stack.config, workflows: TEMPORAL_DOWN });
+    cutOff = await buildApp({
+      db: stack.db,
+      config: stack.config,
+      workflows: TEMPORAL_DOWN,
+      mail: MAIL_DOWN,
+    });
     cut = caller(cutOff);
   });
   afterAll(() => cutOff.close());
@@ -546,6 +552,6 @@ describe('a workflow that was reset to its start and forgot its decisions', () =
 });
 
 it('builds its context from the configuration', () => {
-  const { acceptance, publicUrl } = createContext({ ...stack, config: stack.config });
+  const { acceptance, publicUrl } = createContext({ mail: MAIL_DOWN, ...stack, config: stack.config });
   expect([acceptance.mailDomain, publicUrl]).toEqual(['numbers.example', 'http://numbers.example']);
 });

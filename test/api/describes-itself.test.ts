@@ -8,7 +8,15 @@ import { serveMetrics } from '../../api/metrics.ts';
 import { PROBLEMS } from '../../contract/errors.ts';
 import { submission } from '../support/http.ts';
 import { createAccount } from '../support/stack.ts';
-import { caller, operationsOf, startTestApi, submit, TEMPORAL_DOWN, type TestApi } from './harness.ts';
+import {
+  caller,
+  MAIL_DOWN,
+  operationsOf,
+  startTestApi,
+  submit,
+  TEMPORAL_DOWN,
+  type TestApi,
+} from './harness.ts';
 
 let api: TestApi;
 let key: string;
@@ -168,7 +176,13 @@ describe('logs', () => {
       text += line;
     };
     const logger = createLogger({ LOG_LEVEL: 'trace' }, { write });
-    const app = await buildApp({ db: api.db, config: api.config, workflows: TEMPORAL_DOWN, logger });
+    const app = await buildApp({
+      db: api.db,
+      config: api.config,
+      workflows: TEMPORAL_DOWN,
+      mail: MAIL_DOWN,
+      logger,
+    });
     const call = caller(app);
     const body = submission({ displayName: 'Secret Name', contactEmail: 'secret@customer.example' });
     await call(key, 'POST', '/v1/numbers', body);
@@ -184,7 +198,7 @@ describe('logs', () => {
 });
 
 it('does not start with a route that has not said who may call it', async () => {
-  const app = await buildApp({ db: api.db, config: api.config, workflows: TEMPORAL_DOWN });
+  const app = await buildApp({ db: api.db, config: api.config, workflows: TEMPORAL_DOWN, mail: MAIL_DOWN });
   app.get('/v1/forgotten', async () => 'open');
   await expect(app.ready()).rejects.toThrow('GET /v1/forgotten');
 });

@@ -154,7 +154,7 @@ describe('accepts the edges', () => {
 });
 
 describe('unknown fields', () => {
-  it.each(['imageId', 'callbackProfileId', 'status', 'id', 'accountId', 'a/b~c'])(
+  it.each(['imageUrl', 'status', 'id', 'accountId', 'a/b~c'])(
     'refuses %s',
     async (field) => {
       const response = await post({ [field]: 'x' });

@@ -5,6 +5,7 @@ import { buildApp } from '../../api/app.ts';
 import { type Config, loadConfig } from '../../contract/config.ts';
 import type { NumberView } from '../../contract/views.ts';
 import type { Database } from '../../db/client.ts';
+import type { MailWorkflows } from '../../temporal/mail.ts';
 import { type NumberWorkflows, TemporalUnavailable } from '../../temporal/numbers.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { submission } from '../support/http.ts';
@@ -42,11 +43,14 @@ export const TEMPORAL_DOWN: NumberWorkflows = {
   reachable: async () => false,
 };
 
+/** So are emails: the Schedule would send them. */
+export const MAIL_DOWN: MailWorkflows = { send: unavailable };
+
 export async function startTestApi(env: Record<string, string> = {}): Promise<TestApi> {
   const database = await createTestDatabase();
   const config = loadConfig({ NODE_ENV: 'test', DATABASE_URL: database.url, ...env });
   const { db } = database;
-  const app = await buildApp({ db, config, workflows: TEMPORAL_DOWN });
+  const app = await buildApp({ db, config, workflows: TEMPORAL_DOWN, mail: MAIL_DOWN });
   const close = async () => {
     await app.close();
     await database.drop();

@@ -13,7 +13,15 @@ import { emails, idempotencyRecords, numberEvents, numbers } from '../../db/sche
 import { freshNumber } from '../support/accepted.ts';
 import { submission } from '../support/http.ts';
 import { createAccount } from '../support/stack.ts';
-import { caller, problemOf, startTestApi, submit, TEMPORAL_DOWN, type TestApi } from './harness.ts';
+import {
+  caller,
+  MAIL_DOWN,
+  problemOf,
+  startTestApi,
+  submit,
+  TEMPORAL_DOWN,
+  type TestApi,
+} from './harness.ts';
 
 let api: TestApi;
 let key: string;
@@ -58,7 +66,12 @@ async function waitingForLocks(): Promise<number> {
 
 describe('a submission', () => {
   it('sent 20 times at once through two processes is one number, and 20 times 201', async () => {
-    const second = await buildApp({ db: api.db, config: api.config, workflows: TEMPORAL_DOWN });
+    const second = await buildApp({
+      db: api.db,
+      config: api.config,
+      workflows: TEMPORAL_DOWN,
+      mail: MAIL_DOWN,
+    });
     const calls = [api.call, caller(second)];
     const body = submission();
     const idempotencyKey = randomUUID();

@@ -124,7 +124,7 @@ describe('decisions', () => {
     [{ outcome: 'rejected', reason: 'NUL \u0000 here' }, '/reason'],
     [{ outcome: 'rejected', reason: 'half \ude00 here' }, '/reason'],
     [{ outcome: 'approved', code: 'two words' }, '/code'],
-    [{ outcome: 'approved', fields: ['displayName', 'imageId'] }, '/fields/1'],
+    [{ outcome: 'approved', fields: ['displayName', 'nope'] }, '/fields/1'],
     [{ outcome: 'approved', fields: 'displayName' }, '/fields'],
     [{ outcome: 'approved', attempt: 0 }, '/attempt'],
     [{ outcome: 'approved', attempt: '1' }, '/attempt'],

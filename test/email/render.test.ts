@@ -32,37 +32,99 @@ const review: ReviewEmailData = {
   more: 6,
 };
 
-function dataOf(kind: EmailKind, change: (text: string) => string = (text) => text): EmailData[EmailKind] {
-  return kind.startsWith('review-')
-    ? {
-        ...review,
-        lines: review.lines.map((line) => ({ ...line, displayName: change(line.displayName) })),
-      }
-    : {
-        ...number,
-        displayName: change(number.displayName),
-        rejection: {
-          by: 'facebook',
-          reason: change('Reason'),
-          code: change('code'),
-          fields: [change('field')],
-        },
-      };
+const later = '2026-11-30T08:00:00.000Z';
+const link = 'https://numbers.example/x?token=a&b=c';
+
+/** Of every kind, with `change` applied to what people typed. */
+function dataOf<K extends EmailKind>(
+  kind: K,
+  change: (text: string) => string = (text) => text,
+): EmailData[K] {
+  const about: NumberEmailData = {
+    ...number,
+    displayName: change(number.displayName),
+    rejection: { by: 'facebook', reason: change('Reason'), code: change('code'), fields: [change('field')] },
+  };
+  const reviews = {
+    ...review,
+    lines: review.lines.map((line) => ({ ...line, displayName: change(line.displayName) })),
+  };
+  const toSomebody = { name: change('Wanda'), link, expiresAt: later };
+  const all: EmailData = {
+    submitted: about,
+    verified: about,
+    approved: about,
+    rejected: about,
+    withdrawn: about,
+    comment: { ...about, text: change('Is this your address?'), replyDueAt: later },
+    'review-request': {
+      numberId: 'num_1',
+      attempt: 2,
+      displayName: change('Acme Ltd'),
+      lastFour: '…0123',
+      accountName: change('Acme'),
+      category: 'Other',
+      dueAt: later,
+      link,
+      expiresAt: later,
+    },
+    'verify-email': toSomebody,
+    'reset-password': toSomebody,
+    invitation: {
+      ...toSomebody,
+      accountName: change('Acme Ltd'),
+      role: 'member',
+      invitedBy: change('Wanda'),
+    },
+    'staff-invitation': { ...toSomebody, role: 'support' },
+    'account-closed': { accountName: change('Acme Ltd'), eraseAt: later },
+    'review-digest': reviews,
+    'review-escalation': reviews,
+  };
+  return all[kind];
 }
+
+/** What each kind of email has to say. */
+const WORDS: Record<EmailKind, string[]> = {
+  submitted: ['Acme Ltd', '+15555550123', 'num_1'],
+  verified: ['Acme Ltd', '+15555550123', 'num_1'],
+  approved: ['Acme Ltd', '+15555550123', 'num_1'],
+  rejected: ['Acme Ltd', '+15555550123', 'num_1'],
+  withdrawn: ['Acme Ltd', '+15555550123', 'num_1'],
+  comment: ['Acme Ltd', '+15555550123', 'num_1', 'Is this your address?', '2026-11-30 08:00 UTC'],
+  'review-request': ['Acme Ltd', '…0123', 'num_1', '2026-11-30 08:00 UTC'],
+  'verify-email': ['Wanda', '2026-11-30 08:00 UTC'],
+  'reset-password': ['Wanda', '2026-11-30 08:00 UTC'],
+  invitation: ['Acme Ltd', 'Wanda', '2026-11-30 08:00 UTC'],
+  'staff-invitation': ['Wanda', '2026-11-30 08:00 UTC'],
+  'account-closed': ['Acme Ltd', '2026-11-30 08:00 UTC'],
+  'review-digest': ['Acme Ltd', '…0123', 'num_1', 'and 6 more'],
+  'review-escalation': ['Acme Ltd', '…0123', 'num_1', 'and 6 more'],
+};
 
 describe('every email', () => {
   test.each(EMAIL_KINDS)('%s says the same in text and HTML', (kind) => {
     const { subject, text, html } = render(kind, dataOf(kind));
     expect(subject.length).toBeGreaterThan(10);
-    for (const words of kind.startsWith('review-')
-      ? ['Acme Ltd', '…0123', 'num_1', 'and 6 more']
-      : ['Acme Ltd', '+15555550123', 'num_1']) {
+    for (const words of WORDS[kind]) {
       expect(text).toContain(words);
       expect(html).toContain(words);
     }
     expect(html).toContain('<html lang="en"');
     expect(html).toContain('color-scheme');
   });
+
+  test.each(['verify-email', 'reset-password', 'invitation', 'staff-invitation', 'review-request'] as const)(
+    '%s carries its link, and is not written without it',
+    (kind) => {
+      const data = dataOf(kind);
+      const { text, html } = render(kind, data);
+      expect(text).toContain(link);
+      expect(html).toContain('href="https://numbers.example/x?token=a&amp;b=c"');
+      const { link: _, ...erased } = data;
+      expect(() => render(kind, erased as typeof data)).toThrow('link is gone');
+    },
+  );
 
   test.each(EMAIL_KINDS)('%s shows hostile data as text', (kind) => {
     const { subject, text, html } = render(

@@ -14,6 +14,8 @@ export function submittedState(changes: Partial<NumberState> = {}): NumberState 
     profile: {
       displayName: 'Widgets number',
       incomingUrl: null,
+      callbackProfileId: null,
+      imageId: null,
       address: null,
       businessDescription: null,
       businessCategory: 'RETAIL',
@@ -25,6 +27,8 @@ export function submittedState(changes: Partial<NumberState> = {}): NumberState 
     verification: null,
     facebookDecision: null,
     ending: null,
+    approvals: [],
+    question: null,
     submittedAt: SUBMITTED_AT,
     decidedAt: null,
     updatedAt: SUBMITTED_AT,

@@ -1,0 +1,87 @@
+/** About accounts and the people in them. */
+import type {
+  AccountClosedData,
+  InvitationData,
+  LinkEmailData,
+  StaffInvitationData,
+} from '../../contract/emails.ts';
+import { type Block, isolated, type Letter, linkBlock, minute } from '../letter.ts';
+import { paragraph } from './number.ts';
+
+export function verifyEmail(data: LinkEmailData): Letter {
+  return {
+    subject: 'Please confirm your email address',
+    heading: 'Please confirm your email address',
+    blocks: [
+      paragraph(`Hello ${isolated(data.name)},`),
+      paragraph('somebody, hopefully you, signed up with this address. Please confirm that it is yours.'),
+      linkBlock('Confirm this address', data.link),
+      onlyYours(data),
+      paragraph('If it was not you, ignore this email: nothing happens without your confirmation.'),
+    ],
+  };
+}
+
+export function resetPassword(data: LinkEmailData): Letter {
+  return {
+    subject: 'Set a new password',
+    heading: 'Set a new password',
+    blocks: [
+      paragraph(`Hello ${isolated(data.name)},`),
+      paragraph('somebody, hopefully you, asked for a new password.'),
+      linkBlock('Set a new password', data.link),
+      onlyYours(data),
+      paragraph('If it was not you, ignore this email: your password stays as it is.'),
+    ],
+  };
+}
+
+export function invitation(data: InvitationData): Letter {
+  const by = data.invitedBy === null ? 'You are invited' : `${isolated(data.invitedBy)} invites you`;
+  const as = data.role === 'admin' ? 'an admin' : 'a member';
+  return {
+    subject: `You are invited to ${data.accountName}`,
+    heading: `You are invited to ${data.accountName}`,
+    blocks: [
+      paragraph(
+        `${by} to join ${isolated(data.accountName)} as ${as}, to submit and follow its WhatsApp Business numbers.`,
+      ),
+      linkBlock('Accept the invitation', data.link),
+      onlyYours(data),
+      paragraph('If you did not expect this, ignore this email.'),
+    ],
+  };
+}
+
+export function staffInvitation(data: StaffInvitationData): Letter {
+  return {
+    subject: 'Your sign-in for number approval',
+    heading: 'Your sign-in for number approval',
+    blocks: [
+      paragraph(`Hello ${isolated(data.name)},`),
+      paragraph(
+        `you can now work with number approval as ${data.role === 'support' ? 'support staff' : 'an operator'}. Set a password to sign in with this address.`,
+      ),
+      linkBlock('Set your password', data.link),
+      onlyYours(data),
+    ],
+  };
+}
+
+export function accountClosed(data: AccountClosedData): Letter {
+  return {
+    subject: `The account ${data.accountName} is closed`,
+    heading: 'The account is closed',
+    blocks: [
+      paragraph(
+        `The account ${isolated(data.accountName)} is closed. Its pending numbers are withdrawn, its approved ones released, and its keys do not work any more.`,
+      ),
+      paragraph(`Its personal data is erased after ${minute(data.eraseAt)}.`),
+      paragraph('If you did not expect this, please contact our support team before then.'),
+    ],
+  };
+}
+
+function onlyYours({ expiresAt }: LinkEmailData): Block {
+  return paragraph(`The link is for you alone. It works once, until ${minute(expiresAt)}.`);
+}
