@@ -1,10 +1,11 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { dueSoon, overdueByFar, waitingNumbers, writeReviewEmail } from '../db/digest.ts';
+import { dayOf, nextWorkingDayAt, workingTimeOf } from '../contract/working-time.ts';
+import { dueBy, overdueByFar, waitingNumbers, writeReviewEmail } from '../db/digest.ts';
 import { mailDomain } from '../db/email-rows.ts';
 import type { ActivityDeps } from './deps.ts';
 
 export interface DigestResult {
-  /** Due within 24 hours. */
+  /** Due before the next digest. */
   due: number;
   overdue: number;
   /** Overdue by three times. */
@@ -17,19 +18,22 @@ export function createDigestActivities({
   logger,
 }: Pick<ActivityDeps, 'db' | 'config' | 'logger'>) {
   const domain = mailDomain(config.MAIL_FROM);
+  const workingTime = workingTimeOf(config);
 
   return {
     /**
      * Writes the day's review digest to support and the escalation to the second address, each once a day and
-     * only when there is something to tell and somebody to tell it to. `day`: `YYYY-MM-DD`, UTC.
+     * only when there is something to tell and somebody to tell it to. `at`: RFC 3339, the time that it is
+     * written for; a repeat after midnight still writes that day's.
      */
-    async writeReviewDigest({ day }: { day: string }): Promise<DigestResult> {
-      if (!/^\d{4}-\d{2}-\d{2}$/.test(day)) {
-        throw ApplicationFailure.nonRetryable('Send a day like "2026-11-23".', 'invalid_input');
+    async writeReviewDigest(request: { at: string }): Promise<DigestResult> {
+      const at = new Date(request.at);
+      if (Number.isNaN(at.getTime())) {
+        throw ApplicationFailure.nonRetryable('Send a time like "2026-11-23T08:00:00Z".', 'invalid_input');
       }
-      const at = new Date();
-      const about = { day, at };
-      const digest = await waitingNumbers(db, { ...about, which: dueSoon(at) });
+      const about = { day: dayOf(at, workingTime), at };
+      const nextDigest = nextWorkingDayAt(config.DIGEST_HOUR, at, workingTime);
+      const digest = await waitingNumbers(db, { ...about, which: dueBy(nextDigest) });
       const escalation = await waitingNumbers(db, { ...about, which: overdueByFar(at) });
       const { verification, facebook } = digest.counts;
       const result: DigestResult = {
@@ -53,7 +57,7 @@ export function createDigestActivities({
           mailDomain: domain,
         });
       }
-      logger.info({ day, ...result }, 'Reviews counted');
+      logger.info({ day: about.day, ...result }, 'Reviews counted');
       return result;
     },
   };

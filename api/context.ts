@@ -2,6 +2,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { Config } from '../contract/config.ts';
 import { numberFields } from '../contract/fields.ts';
+import { workingTimeOf } from '../contract/working-time.ts';
 import type { AcceptanceSettings } from '../db/accept.ts';
 import type { Database } from '../db/client.ts';
 import { mailDomain } from '../db/email-rows.ts';
@@ -37,6 +38,7 @@ export function createContext(deps: ApiDeps): ApiContext {
     fields: numberFields({ allowHttp }),
     acceptance: {
       verificationDueMs: config.VERIFICATION_DUE_HOURS * 3_600_000,
+      workingTime: workingTimeOf(config),
       mailDomain: mailDomain(config.MAIL_FROM),
     },
     watch: createWatch(deps.db),

@@ -29,7 +29,7 @@ export type ReviewLine = {
 
 /** What waits for a decision, for support (due and overdue) or for the second address (overdue by far). */
 export type ReviewEmailData = {
-  /** `YYYY-MM-DD`, UTC. */
+  /** `YYYY-MM-DD`, in WORKING_TIME_ZONE. */
   day: string;
   /** When it was counted: what is overdue is judged by this. */
   at: string;

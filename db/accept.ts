@@ -7,6 +7,7 @@ import { changedFields } from '../contract/changes.ts';
 import type { Changes, Profile, Submission } from '../contract/fields.ts';
 import { newId } from '../contract/ids.ts';
 import type { Actor, EventType, NumberState } from '../contract/number.ts';
+import { addWorkingTime, type WorkingTime } from '../contract/working-time.ts';
 import type { Transaction } from './client.ts';
 import { numberEmail } from './email-rows.ts';
 import { sqlStateOf } from './errors.ts';
@@ -16,8 +17,9 @@ import { emails, isLiveSql, numberEvents, numbers } from './schema.ts';
 const UNIQUE_VIOLATION = '23505';
 
 export interface AcceptanceSettings {
-  /** How long verification may take before it is overdue. */
+  /** How much of support's working time verification may take before it is overdue. */
   verificationDueMs: number;
+  workingTime: WorkingTime;
   /** Domain of the `Message-ID`s. */
   mailDomain: string;
 }
@@ -128,7 +130,7 @@ function pending(
     status: 'PENDING_VERIFICATION',
     profile,
     waitingSince: at,
-    dueAt: new Date(now.getTime() + settings.verificationDueMs).toISOString(),
+    dueAt: addWorkingTime(now, settings.verificationDueMs, settings.workingTime).toISOString(),
     verification: null,
     facebookDecision: null,
     ending: null,

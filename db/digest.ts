@@ -15,9 +15,9 @@ const STAGE_OF: Record<PendingStatus, Stage> = {
 /** Lines that one email shows. */
 const LINES = 50;
 
-/** Due within 24 hours, or overdue. */
-export function dueSoon(at: Date): SQL {
-  return lte(numbers.dueAt, new Date(at.getTime() + 24 * 3_600_000));
+/** Due by then, or overdue. */
+export function dueBy(then: Date): SQL {
+  return lte(numbers.dueAt, then);
 }
 
 /** Waited for more than three times as long as planned. */

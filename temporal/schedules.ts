@@ -1,15 +1,30 @@
 import { type Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
 import type { Config } from '../contract/config.ts';
 import { TASK_QUEUE } from '../contract/messages.ts';
+import { workingTimeOf } from '../contract/working-time.ts';
 
 const DIGEST_SCHEDULE = 'review-digest';
 const LEFTOVERS_SCHEDULE = 'email-leftovers';
 
+/** Temporal's names of the weekdays, by ISO weekday. */
+const WEEKDAYS = ['MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY'] as const;
+
 /** Creates the Schedules, or brings their times to this configuration. An operator's pause stays. */
-export async function ensureSchedules(client: Client, config: Pick<Config, 'DIGEST_HOUR'>): Promise<void> {
+export async function ensureSchedules(
+  client: Client,
+  config: Pick<Config, 'DIGEST_HOUR' | 'WORKING_TIME_ZONE' | 'WORKING_DAYS' | 'WORKING_HOURS'>,
+): Promise<void> {
+  const { zone, days } = workingTimeOf(config);
   // A digest that PostgreSQL's absence held up is worth having later in the day.
   await ensure(client, DIGEST_SCHEDULE, 'reviewDigest', '20 hours', {
-    calendars: [{ hour: config.DIGEST_HOUR, minute: 0 }],
+    calendars: [
+      {
+        hour: config.DIGEST_HOUR,
+        minute: 0,
+        dayOfWeek: WEEKDAYS.filter((_, index) => days.includes(index + 1)),
+      },
+    ],
+    timezone: zone,
   });
   await ensure(client, LEFTOVERS_SCHEDULE, 'emailLeftovers', '1 hour', {
     intervals: [{ every: '5 minutes' }],

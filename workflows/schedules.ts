@@ -18,9 +18,9 @@ const { sendEmails } = proxyActivities<Pick<Activities, 'sendEmails'>>({
   retry: { initialInterval: '1 second', maximumInterval: '30 seconds' },
 });
 
-/** Once a day: tells support what is due and overdue, and a second address what is overdue by far. */
+/** On each working day: tells support what is due and overdue, and a second address what is overdue by far. */
 export async function reviewDigest() {
-  const written = await writeReviewDigest({ day: new Date().toISOString().slice(0, 10) });
+  const written = await writeReviewDigest({ at: new Date().toISOString() });
   // Each mailbox on its own: a dead one delays nobody, and what stays unsent goes out with the leftovers.
   await Promise.all(
     ['support', 'escalation'].map((lane) =>

@@ -6,7 +6,7 @@ import { paragraph } from './number.ts';
 
 const STAGE_NAMES: Record<Stage, string> = { verification: 'Verification', facebook: 'Facebook approval' };
 
-/** The daily digest: due within a day, and overdue. */
+/** The daily digest: due before the next one, and overdue. */
 export function reviewDigest(data: ReviewEmailData): Letter {
   const due = total(data, 'due');
   const overdue = total(data, 'overdue');
@@ -14,7 +14,7 @@ export function reviewDigest(data: ReviewEmailData): Letter {
     subject: `Reviews on ${data.day}: ${overdue} overdue, ${due} due`,
     heading: `Reviews on ${data.day}`,
     blocks: [
-      paragraph(`${count(overdue)} overdue, and ${count(due)} due within the next 24 hours.`),
+      paragraph(`${count(overdue)} overdue, and ${count(due)} due before the next digest.`),
       {
         type: 'facts',
         facts: STAGES.map((stage) => [

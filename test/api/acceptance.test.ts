@@ -13,7 +13,11 @@ let account: Awaited<ReturnType<typeof createAccount>>;
 let other: Awaited<ReturnType<typeof createAccount>>;
 
 beforeAll(async () => {
-  api = await startTestApi({ MAIL_FROM: 'Numbers <no-reply@numbers.example>', VERIFICATION_DUE_HOURS: '12' });
+  api = await startTestApi({
+    MAIL_FROM: 'Numbers <no-reply@numbers.example>',
+    VERIFICATION_DUE_HOURS: '12',
+    WORKING_HOURS: '00:00-12:00',
+  });
   account = await createAccount(api.db);
   other = await createAccount(api.db, 'Other');
 });
@@ -86,8 +90,10 @@ describe('a submission', () => {
       decidedAt: null,
       submittedBy: { type: 'customer', id: account.keyId },
     });
-    const due = Date.parse(number.nextAction.dueAt) - Date.parse(number.submittedAt);
-    expect(due).toBe(12 * 3_600_000);
+    // A whole day's working time: in the morning as much later as it is now, in the afternoon tomorrow at noon.
+    const noon = new Date(number.submittedAt).setUTCHours(12, 0, 0, 0);
+    const tomorrow = Date.parse(number.submittedAt) + 24 * 3_600_000;
+    expect(Date.parse(number.nextAction.dueAt)).toBe(Math.min(tomorrow, noon + 24 * 3_600_000));
     expect(Date.parse(number.submittedAt)).toBeGreaterThanOrEqual(before - 1);
     expect((await api.call(account.key, 'GET', `/v1/numbers/${number.id}`)).json()).toEqual(number);
     expect((await api.call(account.key, 'GET', '/v1/numbers?limit=1')).json().items).toEqual([number]);

@@ -9,7 +9,9 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { createAccount, createNumber, testConfig } from './fixtures.ts';
 
 const HOUR = 3_600_000;
+/** A Monday. */
 const DAY = '2026-11-23';
+const AT = `${DAY}T08:00:00Z`;
 const logger = { info: () => {}, warn: () => {}, error: () => {} };
 const BOTH = { SUPPORT_EMAIL: 'support@example.com', ESCALATION_EMAIL: 'boss@example.com' };
 
@@ -26,14 +28,14 @@ beforeEach(async () => {
 });
 afterAll(() => database.drop());
 
-function write(day = DAY, more: Record<string, string> = BOTH) {
+function write(at = AT, more: Record<string, string> = BOTH) {
   const config = testConfig(database.url, more);
-  return createDigestActivities({ db: database.db, config, logger }).writeReviewDigest({ day });
+  return createDigestActivities({ db: database.db, config, logger }).writeReviewDigest({ at });
 }
 
 /** A number that has waited for some hours of those it may take. */
 function waiting(status: NumberStatus, waitedHours: number, dueHours: number, displayName = 'Acme Ltd') {
-  const waitingSince = new Date(Date.now() - waitedHours * HOUR);
+  const waitingSince = new Date(Date.parse(AT) - waitedHours * HOUR);
   const dueAt = new Date(waitingSince.getTime() + dueHours * HOUR);
   return createNumber(database.db, accountId, { status, waitingSince, dueAt, displayName });
 }
@@ -83,7 +85,7 @@ describe('the digest', () => {
     await write();
     expect(await written('support')).toHaveLength(1);
     expect(await written('escalation')).toHaveLength(1);
-    await write('2026-11-24');
+    await write('2026-11-24T08:00:00Z');
     expect(await written('support')).toHaveLength(2);
   });
 
@@ -95,9 +97,9 @@ describe('the digest', () => {
 
   test('is not written where nobody is to get it', async () => {
     await waiting('PENDING_VERIFICATION', 100, 24);
-    expect(await write(DAY, {})).toEqual({ due: 0, overdue: 1, escalated: 1 });
+    expect(await write(AT, {})).toEqual({ due: 0, overdue: 1, escalated: 1 });
     expect(await database.db.select().from(emails)).toEqual([]);
-    await write(DAY, { ESCALATION_EMAIL: 'boss@example.com' });
+    await write(AT, { ESCALATION_EMAIL: 'boss@example.com' });
     expect(await written('support')).toEqual([]);
     expect(await written('escalation')).toHaveLength(1);
   });
@@ -118,7 +120,27 @@ describe('the digest', () => {
     }
   });
 
-  test('refuses a day that is none', async () => {
+  test("tells what is due before the next working day's, on the day of the time zone", async () => {
+    const rome = {
+      ...BOTH,
+      WORKING_TIME_ZONE: 'Europe/Rome',
+      WORKING_DAYS: 'mon-fri',
+      WORKING_HOURS: '09:00-17:00',
+    };
+    const due = (dueAt: string) =>
+      createNumber(database.db, accountId, {
+        waitingSince: new Date('2026-11-27T06:00:00Z'),
+        dueAt: new Date(dueAt),
+      });
+    // From Friday at 8 in Rome to Monday at 8.
+    await due('2026-11-30T07:00:00Z');
+    await due('2026-11-30T07:00:01Z');
+    expect(await write('2026-11-27T07:00:00Z', rome)).toEqual({ due: 1, overdue: 0, escalated: 0 });
+    await write('2026-11-29T23:30:00Z', rome);
+    expect((await written('support')).map(({ data }) => data.day)).toEqual(['2026-11-27', '2026-11-30']);
+  });
+
+  test('refuses a time that is none', async () => {
     await expect(write('23.11.2026')).rejects.toMatchObject({ type: 'invalid_input', nonRetryable: true });
   });
 });

@@ -15,7 +15,8 @@ let customer: { key: string };
 let support: { key: string };
 
 beforeAll(async () => {
-  stack = await startStack({ worker: false });
+  // Overdue at once, so that there is something to tell support of.
+  stack = await startStack({ worker: false, env: { VERIFICATION_DUE_HOURS: '0.0001' } });
   customer = await createAccount(stack.db);
   support = await createStaff(stack.db, 'support');
   api = await startApi(stack.env);
@@ -80,7 +81,6 @@ test.each<['never answers' | 'refuses']>([['never answers'], ['refuses']])(
     }
     const worker = await startWorker({ ...stack.env, SMTP_URL: smtp.url });
     try {
-      // Due within a day, so that there is something to tell support of.
       const waiting = await submit();
       await stack.client.schedule.getHandle('review-digest').trigger();
       await expect.poll(() => tried, { timeout: 60_000 }).toBe(true);
