@@ -3,6 +3,7 @@ import { type DecisionBody, decisionBody } from '../../contract/fields.ts';
 import type { Stage } from '../../contract/number.ts';
 import { numberView } from '../../contract/views.ts';
 import type { NumberRow } from '../../db/number-row.ts';
+import { isMember } from '../../db/people.ts';
 import { isInTimeline, type NumberOfAccount } from '../../db/read.ts';
 import { answers, GUARDED, WRITES } from '../answers.ts';
 import { type Staff, staffOf } from '../auth.ts';
@@ -51,6 +52,7 @@ export const decisionRoutes: Routes = async (app, { api }) => {
           response: answers({ 200: numberView }, [
             ...GUARDED,
             ...WRITES,
+            'own_account',
             'not_found',
             'not_pending',
             'already_decided',
@@ -81,7 +83,8 @@ async function decide(
   const { done, found } = await lookAgain(api, caller, before, operation);
   if (done) return numberAnswer(found, caller);
   const { operationId } = operation;
-  const { id } = found.row;
+  const { id, accountId } = found.row;
+  if (await isMember(api.db, caller.personId, accountId)) throw new ProblemError('own_account');
   const by = caller.actor;
   const { outcome } = body;
   // A repeat is for the attempt that the first try saw, not for one that came meanwhile.

@@ -1,5 +1,6 @@
 /** Decisions, withdrawals, edits and releases, through two API processes' worth of app and a real worker. */
 import { randomUUID } from 'node:crypto';
+import { eq } from 'drizzle-orm';
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildApp } from '../../api/app.ts';
@@ -7,6 +8,7 @@ import { createContext } from '../../api/context.ts';
 import { workflowId } from '../../contract/messages.ts';
 import type { NumberView } from '../../contract/views.ts';
 import { claimRequest } from '../../db/idempotency.ts';
+import { memberships } from '../../db/schema.ts';
 import { createNumberWorkflows } from '../../temporal/numbers.ts';
 import { readEmails, readEvents, readNumber } from '../support/accepted.ts';
 import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
@@ -255,6 +257,30 @@ describe('a second decision', () => {
         .query<{ status: string; revision: number }>('getNumber');
       expect([inWorkflow.status, inWorkflow.revision]).toEqual([row.status, row.revision]);
     }
+  });
+});
+
+describe('a supporter who is a member of the account', () => {
+  it('decides on none of its numbers, and on others', async () => {
+    const member = await createStaff(stack.db, 'support', account.id);
+    const { id } = await submit();
+    for (const body of [APPROVED, REJECTED]) {
+      refused(await verify(id, body, member), 403, 'own_account');
+      refused(await decideFacebook(id, body, member), 403, 'own_account');
+    }
+    expect(await read(id)).toMatchObject({ status: 'PENDING_VERIFICATION', revision: 1 });
+    const elsewhere = await createAccount(stack.db);
+    const other = await submitWith(call, elsewhere.key);
+    ok(await verify(other.id, APPROVED, member));
+  });
+
+  it('decides with the same key once they have left', async () => {
+    const member = await createStaff(stack.db, 'support', account.id);
+    const { id } = await submit();
+    const headers = { 'idempotency-key': randomUUID() };
+    refused(await verify(id, APPROVED, member, call, headers), 403, 'own_account');
+    await stack.db.delete(memberships).where(eq(memberships.personId, member.id));
+    ok(await verify(id, APPROVED, member, call, headers));
   });
 });
 
