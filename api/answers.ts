@@ -22,7 +22,7 @@ const EXTRA: Partial<Record<ProblemCode, z.ZodRawShape>> = {
 };
 
 /** Any route may answer these. */
-const ALWAYS: ProblemCode[] = ['malformed_request', 'internal', 'unavailable'];
+const ALWAYS: ProblemCode[] = ['malformed_request', 'rate_limited', 'internal', 'unavailable'];
 /** Routes that somebody must be signed in for. */
 export const GUARDED: ProblemCode[] = ['unauthenticated', 'forbidden'];
 /** Routes with a body or an Idempotency-Key. */

@@ -18,6 +18,7 @@ import { type ApiDeps, createContext } from './context.ts';
 import { serveDocs } from './docs.ts';
 import { toProblem } from './failures.ts';
 import { takeJson } from './json.ts';
+import { createLimits } from './limits.ts';
 import { logRequests, requestIdOf } from './logging.ts';
 import { refuseOtherMethods } from './methods.ts';
 import { createMetrics, measureRequests } from './metrics.ts';
@@ -112,7 +113,10 @@ export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): 
   measureRequests(app, app.metrics);
   logRequests(app);
   takeJson(app);
+  const limits = await createLimits(app, deps.config, app.metrics);
+  app.addHook('onRequest', limits.ofAddress);
   guardRoutes(app, deps.db);
+  app.addHook('onRequest', limits.ofCaller);
   refuseUnknownParameters(app);
   const addOtherMethods = refuseOtherMethods(app);
   await describeRoutes(app, api);

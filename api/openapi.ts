@@ -7,7 +7,10 @@ import type { ApiContext } from './context.ts';
 const ABOUT = `Submit WhatsApp Business numbers for approval and follow them.
 
 JSON, camelCase, times in RFC 3339 UTC, opaque ids. Unknown fields are an error. Every write takes an
-\`Idempotency-Key\`. Errors are RFC 9457 problems; each \`code\` is explained at its \`type\`.`;
+\`Idempotency-Key\`. Errors are RFC 9457 problems; each \`code\` is explained at its \`type\`.
+
+Requests are limited per key or person, and per address. \`RateLimit-Policy\` names the limits, \`RateLimit\` what is
+left of them; beyond, the answer is 429 with \`Retry-After\`.`;
 
 /** Marks an operation whose body may be left out, until the document is finished. */
 const EMPTY_BODY = 'x-empty-body';

@@ -12,7 +12,7 @@ export const healthRoutes: Routes = async (app, { api }) => {
   app.get(
     '/livez',
     {
-      config: { access: 'public' },
+      config: { access: 'public', limit: 'none' },
       schema: {
         summary: 'Whether the process runs',
         operationId: 'isAlive',
@@ -26,7 +26,7 @@ export const healthRoutes: Routes = async (app, { api }) => {
   app.get(
     '/readyz',
     {
-      config: { access: 'public' },
+      config: { access: 'public', limit: 'none' },
       schema: {
         summary: 'Whether requests can be taken',
         operationId: 'isReady',

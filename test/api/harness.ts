@@ -5,6 +5,7 @@ import { buildApp } from '../../api/app.ts';
 import { type Config, loadConfig } from '../../contract/config.ts';
 import type { NumberView } from '../../contract/views.ts';
 import type { Database } from '../../db/client.ts';
+import { GENEROUS_LIMITS } from '../../dev/environment.ts';
 import type { MailWorkflows } from '../../temporal/mail.ts';
 import { type NumberWorkflows, TemporalUnavailable } from '../../temporal/numbers.ts';
 import { createTestDatabase } from '../support/database.ts';
@@ -48,7 +49,7 @@ export const MAIL_DOWN: MailWorkflows = { send: unavailable };
 
 export async function startTestApi(env: Record<string, string> = {}): Promise<TestApi> {
   const database = await createTestDatabase();
-  const config = loadConfig({ NODE_ENV: 'test', DATABASE_URL: database.url, ...env });
+  const config = loadConfig({ NODE_ENV: 'test', DATABASE_URL: database.url, ...GENEROUS_LIMITS, ...env });
   const { db } = database;
   const app = await buildApp({ db, config, workflows: TEMPORAL_DOWN, mail: MAIL_DOWN });
   const close = async () => {

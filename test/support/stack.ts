@@ -10,6 +10,7 @@ import { NextActionAtKey, NumberOwnerKey, NumberStatusKey } from '../../contract
 import { createApiKey } from '../../db/api-keys.ts';
 import { type Database, openDatabase } from '../../db/client.ts';
 import { memberships, organizations, people } from '../../db/schema.ts';
+import { GENEROUS_LIMITS } from '../../dev/environment.ts';
 import { createMailer } from '../../email/transport.ts';
 import { openClient } from '../../temporal/connect.ts';
 import { createNumberWorkflows, type NumberWorkflows } from '../../temporal/numbers.ts';
@@ -51,6 +52,7 @@ export async function startStack(
     ESCALATION_EMAIL: 'lead@numbers.example',
     PUBLIC_URL: 'http://numbers.example',
     SHUTDOWN_GRACE_SECONDS: '1',
+    ...GENEROUS_LIMITS,
     WORKFLOW_BUNDLE: inject('workflowBundle'),
     ...options.env,
   };
