@@ -19,6 +19,7 @@ const EXTRA: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   number_taken: { numberId: z.string().optional().describe('Where it is your own.') },
   already_decided: { decision: standingDecision.optional() },
   not_pending: { decision: standingDecision.optional() },
+  profile_in_use: { numberIds: z.array(z.string()).optional().describe('Some of the numbers that use it.') },
 };
 
 /** Any route may answer these. */

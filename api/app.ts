@@ -24,6 +24,7 @@ import { refuseOtherMethods } from './methods.ts';
 import { createMetrics, measureRequests } from './metrics.ts';
 import { describeRoutes } from './openapi.ts';
 import { ProblemError, sendProblem } from './problems.ts';
+import { callbackProfileRoutes } from './routes/callback-profiles.ts';
 import { categoryRoutes } from './routes/categories.ts';
 import { decisionRoutes } from './routes/decisions.ts';
 import { editRoutes } from './routes/edits.ts';
@@ -51,6 +52,7 @@ const ROUTES = [
   resubmissionRoutes,
   endingRoutes,
   eventRoutes,
+  callbackProfileRoutes,
   reviewRoutes,
   decisionRoutes,
   categoryRoutes,

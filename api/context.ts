@@ -20,6 +20,8 @@ export interface ApiDeps {
 export interface ApiContext extends ApiDeps {
   /** Put before the paths that are answered: where clients reach the API, or empty for relative ones. */
   publicUrl: string;
+  /** Which URLs are taken. */
+  urls: { allowHttp: boolean };
   fields: ReturnType<typeof numberFields>;
   acceptance: AcceptanceSettings;
   watch: Watch;
@@ -35,6 +37,7 @@ export function createContext(deps: ApiDeps): ApiContext {
   return {
     ...deps,
     publicUrl: config.PUBLIC_URL?.replace(/\/+$/, '') ?? '',
+    urls: { allowHttp },
     fields: numberFields({ allowHttp }),
     acceptance: {
       verificationDueMs: config.VERIFICATION_DUE_HOURS * 3_600_000,

@@ -99,16 +99,17 @@ export async function startWorkflow(api: ApiContext, row: NumberRow, log: Fastif
   await Promise.race([started, sleep(START_MS, undefined, { ref: false })]);
 }
 
-/** Refuses an Incoming URL that is not safe to call. A repeated request is not judged again: it gets its answer. */
+/** Refuses a URL that is not safe to call. A repeated request is not judged again: it gets its answer. */
 export async function checkTarget(
   api: ApiContext,
   keyed: KeyedRequest | null,
-  incomingUrl: string | null | undefined,
+  url: string | null | undefined,
+  pointer = '/incomingUrl',
 ): Promise<Answer | null> {
-  if (!incomingUrl) return null;
+  if (!url) return null;
   const earlier = await earlierAnswer(api.db, keyed);
-  const problem = earlier ? null : await targetProblem(incomingUrl);
-  if (problem !== null) throw invalidField('/incomingUrl', 'unsafe_target', problem);
+  const problem = earlier ? null : await targetProblem(url);
+  if (problem !== null) throw invalidField(pointer, 'unsafe_target', problem);
   return earlier;
 }
 

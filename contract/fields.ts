@@ -21,7 +21,7 @@ const INVISIBLE = /[\p{Cf}\p{Z}\s\u115f\u1160\u2800\u3164\uffa0]|\p{Variation_Se
 const orRequired = (what: string) => (issue: { input?: unknown }) =>
   issue.input === undefined ? `Required. ${what}` : what;
 /** For bodies: what to send instead of a list, a text or null. */
-const object = (issue: { code?: string }) =>
+export const object = (issue: { code?: string }) =>
   issue.code === 'invalid_type' ? 'Send a JSON object.' : undefined;
 
 interface About {
@@ -30,7 +30,7 @@ interface About {
 }
 
 /** Text of a bounded number of characters, trimmed and in NFC. */
-function text(options: { min?: number; max: number; lineBreaks?: boolean; about?: About }) {
+export function text(options: { min?: number; max: number; lineBreaks?: boolean; about?: About }) {
   const { min = 0, max, about: { description, example } = {} } = options;
   const forbidden = options.lineBreaks ? CONTROL_EXCEPT_LINE_BREAKS : CONTROL;
   return z
@@ -78,6 +78,16 @@ function url(options: { protocols: string[]; max: number; name: string; about: A
     },
     { error: `Send a full ${options.name} URL without a user name or password in it.` },
   );
+}
+
+/** A URL that we call for a customer. Whether it is safe to call is judged apart (`api/target-url.ts`): that asks DNS. */
+export function targetUrl({ allowHttp, ...about }: About & { allowHttp: boolean }) {
+  return url({
+    protocols: allowHttp ? ['https:', 'http:'] : ['https:'],
+    max: 2048,
+    name: allowHttp ? 'https (or http, in development)' : 'https',
+    about,
+  });
 }
 
 /** The id of something else of the account. Whether there is such a thing is judged apart. */
@@ -142,22 +152,15 @@ const mobileNumber = z
     return e164;
   });
 
-/**
- * The schemas of one deployment. `http` Incoming URLs are for development only.
- * Whether an Incoming URL is safe to call is judged apart (`api/target-url.ts`), because that asks DNS.
- */
+/** The schemas of one deployment. `http` Incoming URLs are for development only. */
 export function numberFields(options: { allowHttp: boolean }) {
   const profile = {
     displayName,
     incomingUrl: optional(
-      url({
-        protocols: options.allowHttp ? ['https:', 'http:'] : ['https:'],
-        max: 2048,
-        name: options.allowHttp ? 'https (or http, in development)' : 'https',
-        about: {
-          description: 'Where incoming messages are forwarded to: a public https address. `null` for none.',
-          example: 'https://example.com/whatsapp',
-        },
+      targetUrl({
+        ...options,
+        description: 'Where incoming messages are forwarded to: a public https address. `null` for none.',
+        example: 'https://example.com/whatsapp',
       }),
     ),
     callbackProfileId: optional(

@@ -20,7 +20,7 @@ import {
 } from './number.ts';
 import { isValidMobileNumber } from './phone.ts';
 
-const time = z.string().meta({ format: 'date-time' });
+export const time = z.string().meta({ format: 'date-time' });
 
 const actorView = z
   .object({ type: z.enum(ACTOR_TYPES), id: z.string().nullable() })
@@ -227,7 +227,7 @@ function viewDecision(decision: Decision | null, held: boolean): z.output<typeof
   return { outcome, reason, code, fields, by: viewActor(by, 'staff'), at, held };
 }
 
-function page<T extends z.ZodType>(item: T, id: string) {
+export function page<T extends z.ZodType>(item: T, id: string) {
   return z
     .object({
       items: z.array(item),

@@ -84,7 +84,7 @@ export async function acceptResubmission(
     numberId: string;
     changes: Changes;
     /** Throws where the number is not what the caller takes it for. */
-    check?: (before: NumberRow) => void;
+    check?: (before: NumberRow) => Promise<void>;
   },
 ): Promise<NumberRow | Taken | { notRejected: NumberRow } | null> {
   const { numberId, accountId, by, changes } = request;
@@ -92,7 +92,7 @@ export async function acceptResubmission(
   const [before] = await tx.select().from(numbers).where(mine).for('update');
   if (!before) return null;
   if (before.status !== 'REJECTED') return { notRejected: before };
-  request.check?.(before);
+  await request.check?.(before);
   const holder = await holderOf(tx, before.mobileNumber);
   if (holder) return { taken: true, holder };
 

@@ -20,6 +20,7 @@ import {
 import { readJson } from '../json.ts';
 import { checkTarget, findFor, lookAgain, numberAnswer, numberParams } from '../numbers.ts';
 import { ProblemError } from '../problems.ts';
+import { checkReferences } from '../references.ts';
 
 /** Tries while the workflow takes the state of its row. */
 const CATCH_UP_TRIES = 3;
@@ -80,6 +81,7 @@ async function edit(
   const { row } = found;
   if (row.status !== 'APPROVED') throw notApproved(row);
   const revision = expectedRevision(tag, row);
+  await checkReferences(api.db, caller.accountId, changes);
   const wanted = {
     changes,
     by: caller.actor,

@@ -14,6 +14,7 @@ import { give, inTransaction, keyedRequest, problemAnswer, writeHeaders } from '
 import { checkTarget, findFor, numberAnswer, numberParams, numberTaken, startWorkflow } from '../numbers.ts';
 import { page, pageQuery, readCursor, storableDate } from '../paging.ts';
 import { ProblemError } from '../problems.ts';
+import { checkReferences } from '../references.ts';
 
 const listQuery = z.strictObject({
   status: z
@@ -75,6 +76,7 @@ export const numberRoutes: Routes = async (app, { api }) => {
       if (earlier) return give(reply, earlier);
       const { answer, result } = await inTransaction(db, keyed, async (tx, operationId) => {
         const { accountId, actor: by } = caller;
+        await checkReferences(tx, accountId, submission);
         const row = await acceptSubmission(tx, {
           accountId,
           by,

@@ -8,6 +8,7 @@ import { expectedRevision, ifMatch } from '../etag.ts';
 import { give, inTransaction, keyedRequest, problemAnswer, writeHeaders } from '../idempotency.ts';
 import { checkTarget, findFor, numberAnswer, numberParams, numberTaken, startWorkflow } from '../numbers.ts';
 import { ProblemError } from '../problems.ts';
+import { checkReferences } from '../references.ts';
 
 export const resubmissionRoutes: Routes = async (app, { api }) => {
   const { db } = api;
@@ -51,7 +52,11 @@ export const resubmissionRoutes: Routes = async (app, { api }) => {
           by,
           operationId,
           changes,
-          check: (before) => void expectedRevision(request.headers['if-match'], before),
+          check: async (before) => {
+            expectedRevision(request.headers['if-match'], before);
+            // Also of what stays: a profile can be deleted while the number is rejected.
+            await checkReferences(tx, accountId, { ...before, ...changes });
+          },
           settings: api.acceptance,
         });
         // Rolls the record back too: there is nothing that a key could be for.

@@ -38,6 +38,11 @@ const RULES: Record<string, Role[] | 'public'> = {
   'POST /v1/numbers/{id}/resubmission': ['customer'],
   'POST /v1/numbers/{id}/withdrawal': ['customer'],
   'GET /v1/numbers/{id}/events': ['customer', 'support', 'operator'],
+  'GET /v1/callback-profiles': ['customer'],
+  'POST /v1/callback-profiles': ['customer'],
+  'GET /v1/callback-profiles/{id}': ['customer'],
+  'PATCH /v1/callback-profiles/{id}': ['customer'],
+  'DELETE /v1/callback-profiles/{id}': ['customer'],
   'GET /v1/reviews': ['support', 'operator'],
   'POST /v1/numbers/{id}/verification': ['support'],
   'POST /v1/numbers/{id}/facebook-decision': ['support'],
@@ -50,6 +55,8 @@ const RULES: Record<string, Role[] | 'public'> = {
 const BODIES: Record<string, () => unknown> = {
   'POST /v1/numbers': submission,
   'PATCH /v1/numbers/{id}': () => ({ address: 'x' }),
+  'POST /v1/callback-profiles': () => ({ name: 'x', url: 'https://example.com' }),
+  'PATCH /v1/callback-profiles/{id}': () => ({ name: 'x' }),
   'POST /v1/numbers/{id}/verification': () => ({ outcome: 'approved' }),
   'POST /v1/numbers/{id}/facebook-decision': () => ({ outcome: 'approved' }),
 };

@@ -1,0 +1,197 @@
+/** Callback profiles: where the delivery statuses of an account's messages go. */
+import { z } from 'zod';
+import {
+  callbackProfileFields,
+  callbackProfilePage,
+  callbackProfileView,
+  viewCallbackProfile,
+} from '../../contract/callback-profiles.ts';
+import { emptyBody } from '../../contract/fields.ts';
+import {
+  type CallbackProfileRow,
+  changeCallbackProfile,
+  createCallbackProfile,
+  deleteCallbackProfile,
+  getCallbackProfile,
+  listCallbackProfiles,
+  MAX_CALLBACK_PROFILES,
+} from '../../db/callback-profiles.ts';
+import { answers, GUARDED, noBody, WRITES } from '../answers.ts';
+import { customerOf } from '../auth.ts';
+import type { Routes } from '../context.ts';
+import {
+  type Answer,
+  give,
+  inTransaction,
+  keyedRequest,
+  problemAnswer,
+  writeHeaders,
+} from '../idempotency.ts';
+import { readJson } from '../json.ts';
+import { checkTarget } from '../numbers.ts';
+import { page, pageQuery, readCursor } from '../paging.ts';
+import { invalidField, ProblemError } from '../problems.ts';
+
+const params = z.object({ id: z.string().describe('The id of the profile.') });
+const cursor = z.string().regex(/^cbp_[0-9a-f]{32}$/);
+const config = { access: ['customer'] } as const;
+const tags = ['Callback profiles'];
+
+export const callbackProfileRoutes: Routes = async (app, { api }) => {
+  const { db, publicUrl } = api;
+  const fields = callbackProfileFields(api.urls);
+
+  app.get(
+    '/v1/callback-profiles',
+    {
+      config,
+      schema: {
+        summary: 'List callback profiles, newest first',
+        operationId: 'listCallbackProfiles',
+        tags,
+        querystring: z.strictObject(pageQuery),
+        response: answers({ 200: callbackProfilePage }, GUARDED),
+      },
+    },
+    async (request, reply) => {
+      const { limit, cursor: at } = request.query;
+      const before = readCursor(at, cursor);
+      const { accountId } = customerOf(request);
+      const { items, next } = await listCallbackProfiles(db, accountId, { limit, before });
+      return page(request, reply, publicUrl, items.map(viewCallbackProfile), next);
+    },
+  );
+
+  app.post(
+    '/v1/callback-profiles',
+    {
+      config,
+      schema: {
+        summary: 'Create a callback profile',
+        description: `Numbers name it in \`callbackProfileId\`. An account has ${MAX_CALLBACK_PROFILES} at most.`,
+        operationId: 'createCallbackProfile',
+        tags,
+        headers: writeHeaders,
+        body: fields.creation,
+        response: answers({ 201: callbackProfileView }, [...GUARDED, ...WRITES]),
+      },
+    },
+    async (request, reply) => {
+      const { accountId } = customerOf(request);
+      const keyed = keyedRequest(request);
+      const earlier = await checkTarget(api, keyed, request.body.url, '/url');
+      if (earlier) return give(reply, earlier);
+      const { answer } = await inTransaction(db, keyed, async (tx) => {
+        const row = await createCallbackProfile(tx, accountId, request.body);
+        if (!row) {
+          const detail = `The account has ${MAX_CALLBACK_PROFILES} callback profiles; delete one first.`;
+          throw invalidField('', 'too_many', detail);
+        }
+        const location = `${publicUrl}/v1/callback-profiles/${row.id}`;
+        return { answer: { ...profileAnswer(row), status: 201, headers: { location } }, result: null };
+      });
+      return give(reply, answer);
+    },
+  );
+
+  app.get(
+    '/v1/callback-profiles/:id',
+    {
+      config,
+      schema: {
+        summary: 'Read a callback profile',
+        operationId: 'getCallbackProfile',
+        tags,
+        params,
+        response: answers({ 200: callbackProfileView }, [...GUARDED, 'not_found']),
+      },
+    },
+    async (request) => {
+      const row = await getCallbackProfile(db, customerOf(request).accountId, request.params.id);
+      return viewCallbackProfile(existing(row));
+    },
+  );
+
+  await app.register(changeRoute, { api });
+
+  app.delete(
+    '/v1/callback-profiles/:id',
+    {
+      config: { ...config, emptyBody: true },
+      schema: {
+        summary: 'Delete a callback profile',
+        description: 'Not while a pending or approved number names it.',
+        operationId: 'deleteCallbackProfile',
+        tags,
+        params,
+        headers: writeHeaders,
+        body: emptyBody,
+        response: answers({ 204: noBody('Deleted.') }, [
+          ...GUARDED,
+          ...WRITES,
+          'not_found',
+          'profile_in_use',
+        ]),
+      },
+    },
+    async (request, reply) => {
+      const { accountId } = customerOf(request);
+      const { answer } = await inTransaction(db, keyedRequest(request), async (tx) => {
+        const { numberIds } = existing(await deleteCallbackProfile(tx, accountId, request.params.id));
+        const deleted: Answer = { status: 204, headers: {}, body: null };
+        const inUse = () => problemAnswer(new ProblemError('profile_in_use', { extra: { numberIds } }));
+        return { answer: numberIds.length === 0 ? deleted : inUse(), result: null };
+      });
+      return give(reply, answer);
+    },
+  );
+};
+
+/** Apart from the others, which do not take its second media type. */
+const changeRoute: Routes = async (app, { api }) => {
+  const { db } = api;
+  const { changes: body } = callbackProfileFields(api.urls);
+
+  app.addContentTypeParser('application/merge-patch+json', { parseAs: 'buffer' }, readJson(app));
+  app.patch(
+    '/v1/callback-profiles/:id',
+    {
+      config,
+      schema: {
+        summary: 'Change a callback profile',
+        description: 'Send the fields to change. It counts for all numbers that name the profile.',
+        operationId: 'changeCallbackProfile',
+        tags,
+        consumes: ['application/json', 'application/merge-patch+json'],
+        params,
+        headers: writeHeaders,
+        body,
+        response: answers({ 200: callbackProfileView }, [...GUARDED, ...WRITES, 'not_found']),
+      },
+    },
+    async (request, reply) => {
+      const { accountId } = customerOf(request);
+      const { id } = request.params;
+      const keyed = keyedRequest(request);
+      // Before DNS is asked.
+      if (request.body.url !== undefined) existing(await getCallbackProfile(db, accountId, id));
+      const earlier = await checkTarget(api, keyed, request.body.url, '/url');
+      if (earlier) return give(reply, earlier);
+      const { answer } = await inTransaction(db, keyed, async (tx) => {
+        const row = existing(await changeCallbackProfile(tx, accountId, id, request.body));
+        return { answer: profileAnswer(row), result: null };
+      });
+      return give(reply, answer);
+    },
+  );
+};
+
+function profileAnswer(row: CallbackProfileRow): Answer {
+  return { status: 200, headers: {}, body: viewCallbackProfile(row) };
+}
+
+/** Throws `not_found` where there is none. */
+function existing<T>(found: T | null): T {
+  if (found === null) throw new ProblemError('not_found');
+  return found;
+}
