@@ -28,6 +28,7 @@ COPY activities ./activities
 COPY db ./db
 COPY email ./email
 COPY temporal ./temporal
+COPY auth ./auth
 COPY api ./api
 COPY worker ./worker
 COPY deploy/keys.ts ./deploy/keys.ts

@@ -25,9 +25,10 @@ const EXTRA: Partial<Record<ProblemCode, z.ZodRawShape>> = {
 /** Any route may answer these. */
 const ALWAYS: ProblemCode[] = ['malformed_request', 'rate_limited', 'internal', 'unavailable'];
 /** Routes that somebody must be signed in for. */
-export const GUARDED: ProblemCode[] = ['unauthenticated', 'forbidden'];
+export const GUARDED: ProblemCode[] = ['unauthenticated', 'forbidden', 'two_factor_needed'];
 /** Routes with a body or an Idempotency-Key. */
 export const WRITES: ProblemCode[] = [
+  'cross_origin',
   'too_large',
   'unsupported_media_type',
   'invalid_request',

@@ -117,7 +117,7 @@ export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): 
   takeJson(app);
   const limits = await createLimits(app, deps.config, app.metrics);
   app.addHook('onRequest', limits.ofAddress);
-  guardRoutes(app, deps.db);
+  guardRoutes(app, api);
   app.addHook('onRequest', limits.ofCaller);
   refuseUnknownParameters(app);
   const addOtherMethods = refuseOtherMethods(app);

@@ -1,16 +1,22 @@
-/** Who calls, by API key, and whether this route is for them. Every route says who may call it. */
-import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
+/**
+ * Who calls, by API key or by the session of a signed-in person, and whether this route is for them. Every route says
+ * who may call it.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { Actor } from '../contract/number.ts';
 import type { Viewer } from '../contract/views.ts';
 import { findKeyHolder, type KeyHolder, type Scope, touchApiKey } from '../db/api-keys.ts';
-import type { Database } from '../db/client.ts';
 import { rootOf } from '../db/errors.ts';
 import type { Tenant } from '../db/read.ts';
+import { type FoundSession, findSession, touchPerson } from '../db/sessions.ts';
+import { askAuth, authHeaders } from './better-auth.ts';
+import type { ApiContext } from './context.ts';
+import { refuseCrossOrigin } from './cross-origin.ts';
 import { ProblemError } from './problems.ts';
 
 export type Role = 'customer' | 'support' | 'operator';
-/** Who may call a route. */
-type Access = 'public' | readonly Role[];
+/** Who may call a route. `person`: whoever is signed in, also one without an account; not an API key. */
+type Access = 'public' | 'person' | readonly Role[];
 
 interface AnyCaller {
   actor: Actor;
@@ -33,19 +39,24 @@ declare module 'fastify' {
     access?: Access;
     /** What the caller must be allowed; by default `read` for GET and HEAD, and `write` for the rest. */
     scope?: Scope;
+    /** Open to staff who have to set up two-factor authentication first. */
+    beforeTwoFactor?: boolean;
   }
   interface FastifyRequest {
-    /** Set on every route that is not public. */
+    /** Set on every route for roles. */
     caller: Caller | null;
+    /** The session that the request came with, where it counted: a key wins over it. */
+    session: FoundSession | null;
   }
 }
 
 const TOUCH_EVERY_MS = 60_000;
 
 /** Checks each request; the server does not start with a route that has not said who may call it. */
-export function guardRoutes(app: FastifyInstance, db: Database): void {
+export function guardRoutes(app: FastifyInstance, api: ApiContext): void {
   const routes: RouteOptions[] = [];
   app.decorateRequest('caller', null);
+  app.decorateRequest('session', null);
   app.addHook('onRoute', (route) => {
     routes.push(route);
   });
@@ -57,27 +68,96 @@ export function guardRoutes(app: FastifyInstance, db: Database): void {
     }
   });
   app.addHook('onRequest', async (request, reply) => {
-    const { access = [], scope } = request.routeOptions.config;
+    const { access = [], beforeTwoFactor = false } = request.routeOptions.config;
     // Without a route it is a 404, for everybody.
-    if (access === 'public' || request.is404) return;
-    const holder = await findKeyHolder(db, bearerOf(request) ?? '');
-    if (!holder) {
+    if (request.is404) return;
+    refuseCrossOrigin(request, api.publicUrl);
+    if (access === 'public') return;
+    const holder = await keyHolder(api, request);
+    request.session = holder === undefined ? await session(api, request, reply) : null;
+    if (!holder && !request.session) {
       reply.header('www-authenticate', 'Bearer');
       throw new ProblemError('unauthenticated');
     }
-    touch(request, db, holder);
-    const caller = callerFrom(holder);
-    const needed = scope ?? (request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write');
-    if (!caller || !access.includes(caller.kind)) {
-      const whose = caller ? `This key is of the role ${caller.kind}.` : 'This key has no role any more.';
-      throw new ProblemError('forbidden', { detail: `This call is for: ${access.join(', ')}. ${whose}` });
+    if (request.session && !beforeTwoFactor && needsTwoFactor(api, request.session)) {
+      throw new ProblemError('two_factor_needed');
     }
-    if (!caller.scopes.includes(needed)) {
-      const detail = `This call needs a key with the scope "${needed}"; this one has: ${caller.scopes.join(', ') || 'none'}.`;
+    touch(request, api, holder);
+    if (access === 'person') {
+      if (request.session) return;
+      const detail = 'This call is for people who are signed in: POST /v1/session. It takes no API key.';
       throw new ProblemError('forbidden', { detail });
     }
-    request.caller = caller;
+    request.caller = holder
+      ? allowed(request, access, callerFromKey(holder), 'This key')
+      : allowed(request, access, callerFromSession(request.session), 'Your sign-in');
   });
+}
+
+/** The caller, where role and scopes allow this call. */
+function allowed(
+  request: FastifyRequest,
+  access: readonly Role[],
+  caller: Caller | null,
+  who: string,
+): Caller {
+  const { scope } = request.routeOptions.config;
+  const needed = scope ?? (request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write');
+  if (!caller || !access.includes(caller.kind)) {
+    const whose = caller
+      ? `${who} is of the role ${caller.kind}.`
+      : `${who} is of no account, and no staff's.`;
+    throw new ProblemError('forbidden', { detail: `This call is for: ${access.join(', ')}. ${whose}` });
+  }
+  if (!caller.scopes.includes(needed)) {
+    const has = caller.scopes.join(', ') || 'none';
+    const detail = `This call needs the scope "${needed}". ${who} has: ${has}.`;
+    throw new ProblemError('forbidden', { detail });
+  }
+  return caller;
+}
+
+/** Who holds the key that was sent: null where it is not valid, undefined where there is none. */
+async function keyHolder({ db }: ApiContext, request: FastifyRequest): Promise<KeyHolder | null | undefined> {
+  const { authorization } = request.headers;
+  if (authorization === undefined) return undefined;
+  return findKeyHolder(db, /^Bearer +(\S+) *$/i.exec(authorization)?.[1] ?? '');
+}
+
+/** The session of the cookie, prolonged where that is due. */
+async function session(
+  { auth, db }: ApiContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FoundSession | null> {
+  const token = auth.tokenOf(request.headers.cookie);
+  const found = token === null ? null : await findSession(db, token);
+  if (found && auth.isDue(found.session.expiresAt)) {
+    const { cookies } = await askAuth(
+      auth.api.getSession({ headers: authHeaders(auth, request), asResponse: true }),
+    );
+    reply.header('set-cookie', cookies);
+  }
+  return found;
+}
+
+/** Whether a staff person has to set up two-factor authentication before anything else. */
+export function needsTwoFactor({ config }: ApiContext, { person, session }: FoundSession): boolean {
+  const { STAFF_TWO_FACTOR: setting = config.NODE_ENV === 'production' ? 'required' : 'optional' } = config;
+  if (setting === 'optional' || person.role === 'user') return false;
+  // Who comes from the provider has shown there what it asks for.
+  return !person.twoFactorEnabled && session.signedInBy === 'password';
+}
+
+/** The session of a route for people. */
+export function sessionOf(request: FastifyRequest): FoundSession {
+  if (!request.session) throw new Error(`${request.routeOptions.url} let in somebody without a session`);
+  return request.session;
+}
+
+/** A person as the audit log and timelines name them; staff with their name. */
+export function actorOf({ id, name, role }: Pick<FoundSession['person'], 'id' | 'name' | 'role'>): Actor {
+  return role === 'user' ? { type: 'customer', id } : { type: role, id, name };
 }
 
 export function callerOf(request: FastifyRequest): Caller {
@@ -108,11 +188,7 @@ export function tenantOf(caller: Caller): Tenant {
   return caller.kind === 'customer' ? caller.accountId : null;
 }
 
-function bearerOf(request: FastifyRequest): string | undefined {
-  return /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
-}
-
-function callerFrom(holder: KeyHolder): Caller | null {
+function callerFromKey(holder: KeyHolder): Caller | null {
   const { organizationId, person, scopes } = holder;
   if (organizationId !== null) {
     return {
@@ -126,14 +202,35 @@ function callerFrom(holder: KeyHolder): Caller | null {
   }
   // A key of a person is for staff: members of an account use the account's keys.
   if (!person || person.role === 'user') return null;
-  const { id, name, role } = person;
-  return { kind: role, personId: id, keyId: holder.id, actor: { type: role, id, name }, scopes };
+  return { kind: person.role, personId: person.id, keyId: holder.id, actor: actorOf(person), scopes };
 }
 
-/** Notes the use of a key without holding up the request. */
-function touch(request: FastifyRequest, db: Database, holder: KeyHolder): void {
-  if (holder.lastUsedAt !== null && Date.now() - holder.lastUsedAt.getTime() < TOUCH_EVERY_MS) return;
-  touchApiKey(db, holder.id).catch((error) => {
-    request.log.warn({ err: rootOf(error), keyId: holder.id }, 'The use of an API key was not noted');
+/** Staff act as staff, also those who belong to an account; anybody else acts for the active account. */
+function callerFromSession(session: FoundSession | null): Caller | null {
+  if (!session) return null;
+  const { person, membership } = session;
+  const rest = { personId: person.id, keyId: null, actor: actorOf(person) };
+  if (person.role !== 'user') {
+    const scopes: Scope[] = person.role === 'operator' ? ['read', 'write', 'admin'] : ['read', 'write'];
+    return { kind: person.role, ...rest, scopes };
+  }
+  if (!membership) return null;
+  const scopes: Scope[] = membership.role === 'admin' ? ['read', 'write', 'admin'] : ['read', 'write'];
+  return { kind: 'customer', accountId: membership.accountId, ...rest, scopes };
+}
+
+/** Notes the use of a key, and that staff are at work, without holding up the request. */
+function touch(request: FastifyRequest, { db }: ApiContext, holder: KeyHolder | null | undefined): void {
+  const person = holder ? holder.person : request.session?.person;
+  const notes = [
+    holder && isLongAgo(holder.lastUsedAt) && touchApiKey(db, holder.id),
+    person && person.role !== 'user' && isLongAgo(person.lastActiveAt) && touchPerson(db, person.id),
+  ];
+  Promise.all(notes).catch((error) => {
+    request.log.warn({ err: rootOf(error), keyId: holder?.id }, 'A use of the API was not noted');
   });
+}
+
+function isLongAgo(at: Date | null): boolean {
+  return at === null || Date.now() - at.getTime() >= TOUCH_EVERY_MS;
 }

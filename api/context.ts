@@ -1,5 +1,6 @@
 /** What every route works with. */
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { type Auth, createAuth } from '../auth/better-auth.ts';
 import type { Config } from '../contract/config.ts';
 import { numberFields } from '../contract/fields.ts';
 import { workingTimeOf } from '../contract/working-time.ts';
@@ -22,6 +23,9 @@ export interface ApiContext extends ApiDeps {
   publicUrl: string;
   /** Which URLs are taken. */
   urls: { allowHttp: boolean };
+  /** The same for what has to be whole: links in emails. Without PUBLIC_URL, where the API listens. */
+  wholeUrl: string;
+  auth: Auth;
   fields: ReturnType<typeof numberFields>;
   acceptance: AcceptanceSettings;
   watch: Watch;
@@ -30,14 +34,19 @@ export interface ApiContext extends ApiDeps {
 /** A file under routes/. */
 export type Routes = FastifyPluginAsyncZod<{ api: ApiContext }>;
 
+/** Throws a `ConfigError` where a setting is missing that only the API needs. */
 export function createContext(deps: ApiDeps): ApiContext {
   const { config } = deps;
   const allowHttp =
     config.NODE_ENV !== 'production' && (config.ALLOW_HTTP_URLS ?? config.NODE_ENV === 'development');
+  const publicUrl = config.PUBLIC_URL?.replace(/\/+$/, '') ?? '';
+  const wholeUrl = publicUrl || `http://${config.HOST}:${config.PORT}`;
   return {
     ...deps,
-    publicUrl: config.PUBLIC_URL?.replace(/\/+$/, '') ?? '',
     urls: { allowHttp },
+    publicUrl,
+    wholeUrl,
+    auth: createAuth(deps.db, config, wholeUrl),
     fields: numberFields({ allowHttp }),
     acceptance: {
       verificationDueMs: config.VERIFICATION_DUE_HOURS * 3_600_000,

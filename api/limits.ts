@@ -78,7 +78,7 @@ export async function createLimits(
       if (kind === 'sign-in') await signIn(request, reply);
     },
     async ofCaller(request, reply) {
-      if (request.caller) await caller(request, reply);
+      if (request.caller ?? request.session) await caller(request, reply);
     },
   };
 }
@@ -99,8 +99,8 @@ function addressOf({ ip }: { ip: string | undefined }): string {
 }
 
 /** The key, or the person of a session, whichever session it is. */
-function callerKey({ caller }: FastifyRequest): string {
-  return caller?.keyId ?? caller?.personId ?? '';
+function callerKey({ caller, session }: FastifyRequest): string {
+  return caller?.keyId ?? session?.person.id ?? '';
 }
 
 /** Structured fields of draft-ietf-httpapi-ratelimit-headers-10: lists, here with what is closest to the caller first. */

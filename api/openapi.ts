@@ -22,7 +22,12 @@ export async function describeRoutes(app: FastifyInstance, api: ApiContext): Pro
       openapi: '3.1.0',
       info: { title: 'Number approval', version: '1', description: ABOUT },
       servers: [{ url: api.publicUrl || '/' }],
-      components: { securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } } },
+      components: {
+        securitySchemes: {
+          apiKey: { type: 'http', scheme: 'bearer' },
+          session: { type: 'apiKey', in: 'cookie', name: api.auth.sessionCookie },
+        },
+      },
       tags: [
         { name: 'Numbers', description: 'Submitting numbers and following them.' },
         { name: 'Pictures', description: 'The company logo of a number.' },
@@ -40,8 +45,16 @@ export async function describeRoutes(app: FastifyInstance, api: ApiContext): Pro
       const { schema, url } = jsonSchemaTransform(document);
       const { access, emptyBody } = document.route.config ?? {};
       const isPublic = access === 'public' || access === undefined;
-      const security = isPublic ? [] : [{ apiKey: [] }];
-      const who = isPublic ? 'For anyone.' : `For: ${access.join(', ')}.`;
+      const security = isPublic
+        ? []
+        : access === 'person'
+          ? [{ session: [] }]
+          : [{ apiKey: [] }, { session: [] }];
+      const who = isPublic
+        ? 'For anyone.'
+        : access === 'person'
+          ? 'For whoever is signed in.'
+          : `For: ${access.join(', ')}.`;
       const description = [schema.description, who].filter(Boolean).join(' ');
       return { schema: { ...schema, description, security, ...(emptyBody && { [EMPTY_BODY]: true }) }, url };
     },

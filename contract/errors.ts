@@ -19,7 +19,8 @@ export const PROBLEMS = {
   unauthenticated: {
     status: 401,
     title: 'Not signed in',
-    advice: 'Send "Authorization: Bearer <API key>" with a key that is neither revoked nor expired.',
+    advice:
+      'Send "Authorization: Bearer <API key>" with a key that is neither revoked nor expired, or sign in: POST /v1/session.',
   },
   forbidden: {
     status: 403,

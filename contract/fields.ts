@@ -18,7 +18,7 @@ const characters = (text: string) => [...text].length;
 const INVISIBLE = /[\p{Cf}\p{Z}\s\u115f\u1160\u2800\u3164\uffa0]|\p{Variation_Selector}/gu;
 
 /** `Required.` before what to send, where nothing was sent. */
-const orRequired = (what: string) => (issue: { input?: unknown }) =>
+export const orRequired = (what: string) => (issue: { input?: unknown }) =>
   issue.input === undefined ? `Required. ${what}` : what;
 /** For bodies: what to send instead of a list, a text or null. */
 export const object = (issue: { code?: string }) =>

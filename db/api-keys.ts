@@ -8,7 +8,7 @@ import { newId } from '../contract/ids.ts';
 import type { Actor } from '../contract/number.ts';
 import type { Database, Transaction } from './client.ts';
 import { prepared } from './prepared.ts';
-import { apiKeys, people } from './schema.ts';
+import { apiKeys, organizations, people } from './schema.ts';
 
 export type Scope = (typeof apiKeys.$inferSelect)['scopes'][number];
 
@@ -56,22 +56,23 @@ export interface KeyHolder {
   /** Set for a key of an account. */
   organizationId: string | null;
   /** Set for a key of a staff person. */
-  person: { id: string; name: string; role: (typeof people.$inferSelect)['role'] } | null;
+  person: Pick<typeof people.$inferSelect, 'id' | 'name' | 'role' | 'lastActiveAt'> | null;
   scopes: Scope[];
   lastUsedAt: Date | null;
 }
 
 const keyByLookup = prepared((db) =>
   db
-    .select({ key: apiKeys, person: people })
+    .select({ key: apiKeys, person: people, closedAt: organizations.closedAt })
     .from(apiKeys)
     .leftJoin(people, eq(people.id, apiKeys.personId))
+    .leftJoin(organizations, eq(organizations.id, apiKeys.organizationId))
     .where(eq(apiKeys.lookup, sql.placeholder('lookup')))
     .prepare('key_by_lookup'),
 );
 
 /**
- * Who holds a key, or null where it is unknown, revoked or expired, or its person is banned.
+ * Who holds a key, or null where it is unknown, revoked or expired, its person is banned or its account closed.
  * Asked anew for each request: a revoked key stops at once.
  */
 export async function findKeyHolder(db: Database, key: string): Promise<KeyHolder | null> {
@@ -82,11 +83,16 @@ export async function findKeyHolder(db: Database, key: string): Promise<KeyHolde
   const same = timingSafeEqual(Buffer.from(row.key.hash, 'hex'), Buffer.from(hashApiKey(key), 'hex'));
   const now = new Date();
   const ended = row.key.revokedAt !== null || (row.key.expiresAt !== null && row.key.expiresAt <= now);
-  if (!same || ended || (row.person && isBanned(row.person, now))) return null;
+  if (!same || ended || row.closedAt !== null || (row.person && isBanned(row.person, now))) return null;
   return {
     id: row.key.id,
     organizationId: row.key.organizationId,
-    person: row.person && { id: row.person.id, name: row.person.name, role: row.person.role },
+    person: row.person && {
+      id: row.person.id,
+      name: row.person.name,
+      role: row.person.role,
+      lastActiveAt: row.person.lastActiveAt,
+    },
     scopes: row.key.scopes,
     lastUsedAt: row.key.lastUsedAt,
   };

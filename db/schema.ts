@@ -95,6 +95,8 @@ export const sessions = pgTable(
     /** The account that a member acts for. */
     activeOrganizationId: text('active_organization_id'),
     impersonatedBy: text('impersonated_by'),
+    /** How the person showed who they are: a second factor of `oidc` is the provider's matter. */
+    signedInBy: text('signed_in_by').$type<'password' | 'oidc'>().notNull().default('password'),
     createdAt,
     updatedAt,
   },

@@ -37,6 +37,7 @@ export function partEnvironment(
   env: NodeJS.ProcessEnv,
   addresses: Addresses,
   ports: Ports,
+  authSecret: string,
 ): { api: NodeJS.ProcessEnv; worker: NodeJS.ProcessEnv } {
   const own = ownParts(env);
   const set = Object.entries(env).filter(
@@ -50,6 +51,9 @@ export function partEnvironment(
     MAIL_FROM: 'WhatsApp Numbers <no-reply@numbers.example>',
     PUBLIC_URL: addresses.apiUrl,
     ...GENEROUS_LIMITS,
+    AUTH_SECRET: authSecret,
+    OPEN_SIGN_UP: 'true',
+    STAFF_TWO_FACTOR: 'optional',
     ...Object.fromEntries(set),
     // Where the stack looks for its parts, whatever HOST says; some shells set it.
     HOST: '127.0.0.1',

@@ -1,4 +1,5 @@
 /** The folder of one stack: its data, logs, keys and the lock that keeps a second stack out. */
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -24,7 +25,17 @@ export function stackPath(env: NodeJS.ProcessEnv): string {
 
 /** Everything a stack writes. Nothing else is replaced or deleted: STACK_DIR may name a folder with more in it. */
 export const WRITTEN = [
-  ...['credentials.json', 'keys.json', 'pids.json', 'postgres.json', 'logs', 'mail', 'postgres', 'temporal'],
+  ...[
+    'auth-secret.json',
+    'credentials.json',
+    'keys.json',
+    'pids.json',
+    'postgres.json',
+    'logs',
+    'mail',
+    'postgres',
+    'temporal',
+  ],
   // Last: what is left of an interrupted reset is still a stack's.
   'lock',
 ];
@@ -80,6 +91,16 @@ export function writeSecret(path: string, value: unknown): void {
   rmSync(draft, { force: true });
   writeFileSync(draft, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
   renameSync(draft, path);
+}
+
+/** The secret that signs this stack's sessions and links; made once, so that they survive a restart. */
+export function authSecret(path: string): string {
+  const file = join(path, 'auth-secret.json');
+  const known = readJson(file);
+  if (typeof known === 'string' && known.length >= 32) return known;
+  const secret = randomBytes(32).toString('hex');
+  writeSecret(file, secret);
+  return secret;
 }
 
 /** The JSON in a file; undefined when there is none or it cannot be read as JSON. */

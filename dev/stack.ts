@@ -7,7 +7,7 @@ import { type Credentials, credentialsFile } from './credentials.ts';
 import { endEarlierRun } from './earlier-run.ts';
 import { ownParts, partEnvironment } from './environment.ts';
 import { Fault } from './fault.ts';
-import { createStackFolder, lockStackFolder, projectFolder, writeSecret } from './folder.ts';
+import { authSecret, createStackFolder, lockStackFolder, projectFolder, writeSecret } from './folder.ts';
 import { Part, type PartPlan, STOP_ORDER } from './part.ts';
 import { choosePorts, type PortName, type Ports } from './ports.ts';
 import { planPostgres } from './postgres.ts';
@@ -66,7 +66,12 @@ export class Stack {
     ]);
     const apiUrl = `http://127.0.0.1:${ports.PORT}`;
     const { databaseUrl, people } = database;
-    const environment = partEnvironment(env, { apiUrl, databaseUrl, ...temporal, ...mail }, ports);
+    const environment = partEnvironment(
+      env,
+      { apiUrl, databaseUrl, ...temporal, ...mail },
+      ports,
+      authSecret(path),
+    );
     const workerUrl = `http://127.0.0.1:${ports.WORKER_METRICS_PORT}`;
     say('Starting the API and the worker …');
     await this.#together([

@@ -10,6 +10,7 @@ import type { MailWorkflows } from '../../temporal/mail.ts';
 import { type NumberWorkflows, TemporalUnavailable } from '../../temporal/numbers.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { submission } from '../support/http.ts';
+import { AUTH_SECRET } from '../support/stack.ts';
 
 export interface TestApi {
   app: FastifyInstance;
@@ -49,7 +50,13 @@ export const MAIL_DOWN: MailWorkflows = { send: unavailable };
 
 export async function startTestApi(env: Record<string, string> = {}): Promise<TestApi> {
   const database = await createTestDatabase();
-  const config = loadConfig({ NODE_ENV: 'test', DATABASE_URL: database.url, ...GENEROUS_LIMITS, ...env });
+  const config = loadConfig({
+    NODE_ENV: 'test',
+    DATABASE_URL: database.url,
+    AUTH_SECRET,
+    ...GENEROUS_LIMITS,
+    ...env,
+  });
   const { db } = database;
   const app = await buildApp({ db, config, workflows: TEMPORAL_DOWN, mail: MAIL_DOWN });
   const close = async () => {

@@ -18,6 +18,8 @@ import { createNumbersWorker } from '../../worker/worker.ts';
 import { createTestDatabase } from './database.ts';
 import { startSmtp, type TestSmtp } from './smtp.ts';
 
+export const AUTH_SECRET = 'a secret of the tests, and of nothing else';
+
 export interface TestStack {
   config: Config;
   db: Database;
@@ -51,6 +53,7 @@ export async function startStack(
     SUPPORT_EMAIL: 'support@numbers.example',
     ESCALATION_EMAIL: 'lead@numbers.example',
     PUBLIC_URL: 'http://numbers.example',
+    AUTH_SECRET,
     SHUTDOWN_GRACE_SECONDS: '1',
     ...GENEROUS_LIMITS,
     WORKFLOW_BUNDLE: inject('workflowBundle'),

@@ -1,0 +1,130 @@
+/**
+ * Small pages of our own: forms that links in emails lead to. No scripts; everything put into `html` is escaped.
+ * The token in such a page's address must not leave it: nothing is loaded, and no address is told to other sites.
+ */
+import { createHash } from 'node:crypto';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { PROBLEMS } from '../contract/errors.ts';
+import { rootOf } from '../db/errors.ts';
+import { toProblem } from './failures.ts';
+import type { ProblemError } from './problems.ts';
+
+/** Text that is HTML already. Only `html` makes it. */
+export class Html {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** What may be put into a template: `false` and null are nothing. */
+type Part = string | number | Html | readonly Html[] | null | false;
+
+const ESCAPES: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** A template of HTML. What is put in is escaped, as text and in quoted attributes; `Html` stays as it is. */
+export function html(template: TemplateStringsArray, ...parts: Part[]): Html {
+  return new Html(
+    template.reduce((before, text, index) => `${before}${render(parts[index - 1] ?? null)}${text}`),
+  );
+}
+
+function render(part: Part): string {
+  if (part === null || part === false) return '';
+  if (part instanceof Html) return part.text;
+  if (typeof part === 'object') return part.map(({ text }) => text).join('');
+  return String(part).replace(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
+}
+
+const STYLE = `
+:root { color-scheme: light dark; --line: #767676; --accent: #0b5cad; --wrong: #b3261e; }
+@media (prefers-color-scheme: dark) { :root { --accent: #8ab8f0; --wrong: #f2a29c; } }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 0 auto; padding: 2rem 1rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; line-height: 1.25; }
+label { display: block; font-weight: 600; margin-top: 1rem; }
+input, textarea, select, button { font: inherit; }
+input, textarea, select { box-sizing: border-box; width: 100%; padding: .5rem; border: 1px solid var(--line); border-radius: .25rem; }
+button { margin-top: 1rem; padding: .5rem 1.25rem; border: 2px solid var(--accent); border-radius: .25rem; background: transparent; color: var(--accent); font-weight: 600; cursor: pointer; }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+a { color: var(--accent); }
+img { max-width: 10rem; height: auto; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; }
+dt { font-weight: 600; }
+dd { margin: 0; }
+[role="alert"] { border-left: .25rem solid var(--wrong); padding-left: .75rem; }
+.hint { margin: .25rem 0 0; }
+`;
+
+/** Nothing but this page's own style; forms go to this server only. */
+const POLICY = [
+  "default-src 'none'",
+  `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
+  "img-src 'self'",
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/** A whole page. `title` is its heading, too. */
+function page(title: string, body: Html): string {
+  return html`<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>${new Html(STYLE)}</style></head>
+<body><main>
+<h1>${title}</h1>
+${body}
+</main></body>
+</html>
+`.text;
+}
+
+/** Answers with a page. */
+export function sendPage(reply: FastifyReply, title: string, body: Html, status = 200): FastifyReply {
+  return reply
+    .code(status)
+    .headers({
+      'content-security-policy': POLICY,
+      'referrer-policy': 'no-referrer',
+      'cache-control': 'no-store',
+      'x-robots-tag': 'noindex',
+    })
+    .type('text/html; charset=utf-8')
+    .send(page(title, body));
+}
+
+/**
+ * For a plugin whose routes are pages: takes what forms send as `request.body`, an object of texts, and answers
+ * whatever goes wrong with a page.
+ */
+export function servePages(app: FastifyInstance): void {
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string' },
+    async (_request: unknown, body: string | Buffer) => Object.fromEntries(new URLSearchParams(String(body))),
+  );
+  app.setErrorHandler((error, request, reply) => {
+    const problem = toProblem(error);
+    if (problem.code === 'internal') request.log.error({ err: rootOf(error) }, 'Request failed');
+    if (problem.code === 'unavailable') request.log.warn({ err: rootOf(error) }, 'Answered as unavailable');
+    return sendProblemPage(reply, problem);
+  });
+}
+
+function sendProblemPage(reply: FastifyReply, problem: ProblemError): FastifyReply {
+  const { title, status } = PROBLEMS[problem.code];
+  const faults = (problem.options.errors ?? []).map(({ detail }) => html`<p role="alert">${detail}</p>`);
+  reply.headers({ ...problem.options.headers });
+  return sendPage(
+    reply,
+    title,
+    faults.length > 0 ? html`${faults}` : html`<p>${problem.message}</p>`,
+    status,
+  );
+}

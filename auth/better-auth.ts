@@ -1,0 +1,144 @@
+/**
+ * Better-auth on our tables: passwords, sessions, two-factor authentication, OpenID Connect. None of its own
+ * endpoints is mounted; routes of ours ask `auth.api` on the server and pass its cookies on.
+ */
+import { betterAuth } from 'better-auth';
+import { drizzleAdapter } from 'better-auth/adapters/drizzle';
+import { admin, genericOAuth, organization, twoFactor } from 'better-auth/plugins';
+import { type Config, ConfigError } from '../contract/config.ts';
+import { type IdPrefix, newId } from '../contract/ids.ts';
+import { PASSWORD } from '../contract/people.ts';
+import type { Database } from '../db/client.ts';
+import * as tables from '../db/schema.ts';
+import { readSigned } from './cookies.ts';
+import { OIDC, staffOnly } from './oidc.ts';
+
+/** The prefix of the ids of better-auth's models. */
+const PREFIXES: Record<string, IdPrefix> = {
+  user: 'usr',
+  session: 'ses',
+  account: 'crd',
+  verification: 'ver',
+  organization: 'org',
+  member: 'mem',
+  invitation: 'inv',
+  twoFactor: 'two',
+};
+
+/** The header that tells better-auth the caller's address, as Fastify knows it. */
+export const ADDRESS_HEADER = 'x-caller-address';
+/** A session that is used is prolonged after this part of its life. */
+const RENEWED_AFTER = 1 / 7;
+const COOKIE_PREFIX = 'numbers';
+
+export type Auth = ReturnType<typeof createAuth>;
+
+/** Throws a `ConfigError` without AUTH_SECRET. `publicUrl`: where browsers reach the API, without a slash at the end. */
+export function createAuth(db: Database, config: Config, publicUrl: string) {
+  const { AUTH_SECRET: secret } = config;
+  if (secret === undefined) {
+    throw new ConfigError('AUTH_SECRET is not set. Make one of 32 characters or more: openssl rand -hex 32');
+  }
+  const secure = publicUrl.startsWith('https://');
+  const prefix = `${secure ? '__Secure-' : ''}${COOKIE_PREFIX}.`;
+  const lifetime = Math.round(config.SESSION_HOURS * 3600);
+  const renewAfter = Math.round(lifetime * RENEWED_AFTER);
+  return {
+    api: configure(db, config, { publicUrl, secret, secure, lifetime, renewAfter }).api,
+    /** What the names of all cookies begin with. */
+    cookiePrefix: prefix,
+    sessionCookie: `${prefix}session_token`,
+    /** The token of the session that a `Cookie` header brings, or null. */
+    tokenOf: (cookies: string | undefined) => readSigned(cookies, `${prefix}session_token`, secret),
+    /** Whether a session that is used now has to be prolonged (`api.getSession`). */
+    isDue: (expiresAt: Date) => expiresAt.getTime() - Date.now() < (lifetime - renewAfter) * 1000,
+    hasOidc: config.OIDC_ISSUER !== undefined,
+  };
+}
+
+interface Settings {
+  publicUrl: string;
+  secret: string;
+  secure: boolean;
+  /** Seconds. */
+  lifetime: number;
+  renewAfter: number;
+}
+
+function configure(db: Database, config: Config, settings: Settings) {
+  const { publicUrl, secret } = settings;
+  const person = { userId: 'personId' };
+  return betterAuth({
+    appName: 'Number approval',
+    baseURL: publicUrl,
+    secret,
+    database: drizzleAdapter(db, { provider: 'pg', schema: tables, transaction: true }),
+    user: { modelName: 'people' },
+    session: {
+      modelName: 'sessions',
+      fields: person,
+      additionalFields: { signedInBy: { type: 'string', required: false, input: false } },
+      expiresIn: settings.lifetime,
+      updateAge: settings.renewAfter,
+      // Each request asks the database, so that a session that was ended ends at once.
+      cookieCache: { enabled: false },
+    },
+    account: {
+      modelName: 'credentials',
+      fields: person,
+      updateAccountOnSignIn: false,
+      // By an address that the provider has verified. Ours need not be: who may be tied is judged in `staffOnly`.
+      accountLinking: { enabled: true, requireLocalEmailVerified: false },
+    },
+    verification: { modelName: 'verifications', storeIdentifier: 'hashed', disableCleanup: true },
+    emailAndPassword: {
+      enabled: true,
+      disableSignUp: true,
+      requireEmailVerification: true,
+      minPasswordLength: PASSWORD.min,
+      maxPasswordLength: PASSWORD.max,
+    },
+    plugins: [
+      organization({
+        schema: {
+          organization: { modelName: 'organizations' },
+          member: { modelName: 'memberships', fields: person },
+          invitation: { modelName: 'invitations' },
+        },
+      }),
+      admin(),
+      twoFactor({
+        issuer: 'Number approval',
+        schema: { twoFactor: { modelName: 'twoFactors', fields: person } },
+      }),
+      ...oidcPlugins(config, publicUrl),
+    ],
+    databaseHooks: staffOnly(db),
+    advanced: {
+      cookiePrefix: COOKIE_PREFIX,
+      useSecureCookies: settings.secure,
+      database: { generateId: ({ model }) => newId(PREFIXES[model] ?? 'ver') },
+      ipAddress: { ipAddressHeaders: [ADDRESS_HEADER], ipv6Subnet: 128 },
+    },
+    rateLimit: { enabled: false },
+    telemetry: { enabled: false },
+    // It would log addresses of people; what fails is thrown, and logged by us.
+    logger: { disabled: true },
+  });
+}
+
+function oidcPlugins(config: Config, publicUrl: string) {
+  const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId = '', OIDC_CLIENT_SECRET: clientSecret } = config;
+  if (issuer === undefined) return [];
+  const provider = {
+    providerId: OIDC,
+    discoveryUrl: `${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`,
+    clientId,
+    clientSecret,
+    redirectURI: `${publicUrl}/v1/session/oidc/callback`,
+    scopes: ['openid', 'email', 'profile'],
+    requireIdTokenVerification: true,
+    disableSignUp: true,
+  };
+  return [genericOAuth({ config: [provider] })];
+}
