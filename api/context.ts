@@ -52,6 +52,7 @@ export function createContext(deps: ApiDeps): ApiContext {
       verificationDueMs: config.VERIFICATION_DUE_HOURS * 3_600_000,
       workingTime: workingTimeOf(config),
       mailDomain: mailDomain(config.MAIL_FROM),
+      submissionsPerDay: config.SUBMISSIONS_PER_DAY,
     },
     watch: createWatch(deps.db),
   };

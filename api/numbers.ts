@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { NumberState } from '../contract/number.ts';
 import { lastFour } from '../contract/phone.ts';
 import { viewNumber } from '../contract/views.ts';
-import type { Taken } from '../db/accept.ts';
+import type { QuotaExceeded, Taken } from '../db/accept.ts';
 import type { KeyedRequest } from '../db/idempotency.ts';
 import { type NumberRow, stateOf } from '../db/number-row.ts';
 import { getNumber, isInTimeline, type NumberOfAccount } from '../db/read.ts';
@@ -117,5 +117,14 @@ export async function checkTarget(
 export function numberTaken({ holder }: Taken, accountId: string): ProblemError {
   return new ProblemError('number_taken', {
     extra: holder?.accountId === accountId ? { numberId: holder.id } : {},
+  });
+}
+
+/** Thrown, never stored for an Idempotency-Key: the same request is welcome later. */
+export function quotaExceeded({ until }: QuotaExceeded, quota: number): ProblemError {
+  const seconds = Math.max(1, Math.ceil((until.getTime() - Date.now()) / 1000));
+  return new ProblemError('quota_exceeded', {
+    fact: `${quota} numbers were submitted within 24 hours.`,
+    headers: { 'retry-after': String(seconds) },
   });
 }

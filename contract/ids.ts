@@ -23,3 +23,14 @@ export type IdPrefix =
 export function newId<P extends IdPrefix>(prefix: P): `${P}_${string}` {
   return `${prefix}_${randomUUIDv7().replaceAll('-', '')}`;
 }
+
+/** What ids drawn since a time are greater than; the time in milliseconds since 1970. */
+export function firstId(prefix: IdPrefix, time: number): string {
+  return `${prefix}_${Math.trunc(time).toString(16).padStart(12, '0')}`;
+}
+
+/** When an id was drawn, in milliseconds since 1970. */
+export function timeOfId(id: string): number {
+  const start = id.indexOf('_') + 1;
+  return Number.parseInt(id.slice(start, start + 12), 16);
+}

@@ -12,6 +12,7 @@ import type { Transaction } from './client.ts';
 import { numberEmail } from './email-rows.ts';
 import { sqlStateOf } from './errors.ts';
 import { columnsOf, type NumberRow, stateOf } from './number-row.ts';
+import { nextSubmission } from './quota.ts';
 import { emails, isLiveSql, numberEvents, numbers } from './schema.ts';
 
 const UNIQUE_VIOLATION = '23505';
@@ -22,6 +23,8 @@ export interface AcceptanceSettings {
   workingTime: WorkingTime;
   /** Domain of the `Message-ID`s. */
   mailDomain: string;
+  /** Numbers that an account may submit within 24 hours. */
+  submissionsPerDay: number;
 }
 
 interface Acceptance {
@@ -37,12 +40,20 @@ export interface Taken {
   holder: { id: string; accountId: string } | null;
 }
 
-/** Accepts a submission: the row as written, or who has the number. */
+/** The account has submitted all that it may for now. */
+export interface QuotaExceeded {
+  /** When it may submit the next number. */
+  until: Date;
+}
+
+/** Accepts a submission: the row as written, or why it is not. */
 export async function acceptSubmission(
   tx: Transaction,
   request: Acceptance & { submission: Submission },
-): Promise<NumberRow | Taken> {
+): Promise<NumberRow | Taken | QuotaExceeded> {
   const { submission, accountId, by } = request;
+  const until = await nextSubmission(tx, accountId, request.settings.submissionsPerDay);
+  if (until) return { until };
   const { mobileNumber, ...profile } = submission;
   const state = pending(profileOf(profile), { attempt: 1, revision: 1 }, request.settings);
   const insert = () =>

@@ -11,7 +11,15 @@ import { callerOf, customerOf, tenantOf, viewerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
 import { etagOf, isUnchanged } from '../etag.ts';
 import { give, inTransaction, keyedRequest, problemAnswer, writeHeaders } from '../idempotency.ts';
-import { checkTarget, findFor, numberAnswer, numberParams, numberTaken, startWorkflow } from '../numbers.ts';
+import {
+  checkTarget,
+  findFor,
+  numberAnswer,
+  numberParams,
+  numberTaken,
+  quotaExceeded,
+  startWorkflow,
+} from '../numbers.ts';
 import { page, pageQuery, readCursor, storableDate } from '../paging.ts';
 import { ProblemError } from '../problems.ts';
 import { checkReferences } from '../references.ts';
@@ -65,7 +73,7 @@ export const numberRoutes: Routes = async (app, { api }) => {
         tags: ['Numbers'],
         headers: writeHeaders,
         body: api.fields.submission,
-        response: answers({ 201: numberView }, [...GUARDED, ...WRITES, 'number_taken']),
+        response: answers({ 201: numberView }, [...GUARDED, ...WRITES, 'number_taken', 'quota_exceeded']),
       },
     },
     async (request, reply) => {
@@ -84,6 +92,7 @@ export const numberRoutes: Routes = async (app, { api }) => {
           submission,
           settings: api.acceptance,
         });
+        if ('until' in row) throw quotaExceeded(row, api.acceptance.submissionsPerDay);
         if ('taken' in row) return { answer: problemAnswer(numberTaken(row, accountId)), result: null };
         const created = numberAnswer({ row }, caller, { status: 201 });
         const location = `${publicUrl}/v1/numbers/${row.id}`;

@@ -1,8 +1,13 @@
 /** Limits: requests of an address, of a key, and tries where something could be guessed. */
+
+import { eq } from 'drizzle-orm';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { timeOfId } from '../../contract/ids.ts';
 import { createApiKey } from '../../db/api-keys.ts';
+import { numbers } from '../../db/schema.ts';
+import { submission } from '../support/http.ts';
 import { createAccount } from '../support/stack.ts';
-import { problemOf, startTestApi, type TestApi } from './harness.ts';
+import { problemOf, startTestApi, submit, type TestApi } from './harness.ts';
 
 let api: TestApi;
 const start = async (env: Record<string, string>) => {
@@ -113,5 +118,52 @@ describe('tries where something could be guessed', () => {
     const more = [of('/v1/two', '203.0.113.1'), of('/v1/one', '203.0.113.1'), of('/v1/two', '203.0.113.1')];
     expect(await statusesOf(more)).toEqual([200, 429, 429]);
     expect(await statusesOf([of('/v1/one', '203.0.113.2'), of('/livez', '203.0.113.1')])).toEqual([200, 200]);
+  });
+});
+
+describe('submissions of an account', () => {
+  const DAY_MS = 86_400_000;
+  const send = (key: string, changes = {}, headers = {}) =>
+    api.call(key, 'POST', '/v1/numbers', submission(changes), headers);
+
+  it('are bounded within 24 hours, whatever becomes of the numbers', async () => {
+    const { key } = await start({ SUBMISSIONS_PER_DAY: '3' });
+    const { id, mobileNumber } = await submit(api.call, key);
+    expect((await send(key, { mobileNumber })).statusCode, 'what is refused does not count').toBe(409);
+    await submit(api.call, key);
+    await submit(api.call, key);
+    await api.db.update(numbers).set({ status: 'WITHDRAWN' }).where(eq(numbers.id, id));
+    const refused = await send(key, { mobileNumber });
+    expect(problemOf(refused)).toMatchObject({
+      code: 'quota_exceeded',
+      detail: expect.stringContaining('3'),
+    });
+    const wait = Number(refused.headers['retry-after']);
+    expect(wait).toBeGreaterThan(DAY_MS / 1000 - 60);
+    expect(wait).toBeLessThanOrEqual(DAY_MS / 1000);
+    expect((await send((await createAccount(api.db)).key)).statusCode).toBe(201);
+  });
+
+  it('go on as the oldest is a day old, also with the Idempotency-Key that was refused', async () => {
+    const { key } = await start({ SUBMISSIONS_PER_DAY: '2' });
+    const { id } = await submit(api.call, key);
+    await submit(api.call, key);
+    const repeat = { 'idempotency-key': 'once' };
+    const body = submission();
+    expect((await send(key, body, repeat)).statusCode).toBe(429);
+    const oldest = timeOfId(id);
+    vi.useFakeTimers({ toFake: ['Date'], now: oldest + DAY_MS - 1 });
+    const early = await send(key, body, repeat);
+    expect([early.statusCode, early.headers['retry-after']]).toEqual([429, '1']);
+    vi.setSystemTime(oldest + DAY_MS + 1);
+    expect((await send(key, body, repeat)).statusCode).toBe(201);
+    expect((await send(key)).statusCode, 'one came, one went').toBe(429);
+  });
+
+  it('pass the bound not by one when many come at once', async () => {
+    const { key } = await start({ SUBMISSIONS_PER_DAY: '5' });
+    const answers = await Promise.all(times(24, 0).map(() => send(key)));
+    expect(answers.filter(({ statusCode }) => statusCode === 201)).toHaveLength(5);
+    expect(answers.filter(({ statusCode }) => statusCode === 429)).toHaveLength(19);
   });
 });
