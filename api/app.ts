@@ -1,10 +1,12 @@
 /** The HTTP server, ready to listen or to be tested with `inject`. */
+import type { Server } from 'node:http';
 import helmet from '@fastify/helmet';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyError,
+  type FastifyHttpOptions,
   type FastifyInstance,
-  type FastifyServerOptions,
+  type FastifyRequest,
   LogController,
 } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
@@ -13,8 +15,9 @@ import { z } from 'zod';
 import { ConfigError } from '../contract/config.ts';
 import { rootOf } from '../db/errors.ts';
 import { guardRoutes } from './auth.ts';
-import { answerClientError } from './client-errors.ts';
+import { answerClientError, BARE_HEADERS } from './client-errors.ts';
 import { type ApiDeps, createContext } from './context.ts';
+import { allowOrigins } from './cors.ts';
 import { serveDocs } from './docs.ts';
 import { toProblem } from './failures.ts';
 import { takeJson } from './json.ts';
@@ -43,6 +46,9 @@ declare module 'fastify' {
 }
 
 const BODY_LIMIT = 64 * 1024;
+/** Of the request line and all headers together, in bytes. */
+const HEAD_LIMIT = 16 * 1024;
+const URL_LIMIT = 8 * 1024;
 const HANDLER_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 20_000;
 
@@ -74,21 +80,26 @@ export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): 
     return sendProblem(problem, request, reply.header('x-request-id', request.id), api.publicUrl);
   };
 
-  const options: FastifyServerOptions = {
+  const options: FastifyHttpOptions<Server> = {
     ...(deps.logger ? { loggerInstance: deps.logger } : { logger: false }),
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: requestIdOf,
     bodyLimit: BODY_LIMIT,
+    http: { maxHeaderSize: HEAD_LIMIT },
     handlerTimeout: HANDLER_TIMEOUT_MS,
     // Ends an upload that drips: the timeout above only answers it.
     requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: trustProxy(deps.config.TRUST_PROXY),
     // While it stops it answers what still comes in on open connections.
     return503OnClosing: false,
-    frameworkErrors: (error: FastifyError, request, reply) => fail(error, request, reply),
-    clientErrorHandler: (error, socket) => answerClientError(error, socket, api.publicUrl),
-    // Longer ones are unknown, too: a 404 like any other.
-    routerOptions: { maxParamLength: 8_192 },
+    // Before routing: no hook runs for these.
+    frameworkErrors: (error: FastifyError, request, reply) => {
+      void fail(error, request, reply.headers(BARE_HEADERS));
+      request.log.info({ method: request.method, status: reply.statusCode }, 'Request');
+    },
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, api.publicUrl, deps.logger),
+    // A shorter one that is no id is unknown: a 404 like any other.
+    routerOptions: { maxParamLength: URL_LIMIT },
   };
   const app = Fastify(options);
   app.setValidatorCompiler(validatorCompiler);
@@ -106,17 +117,15 @@ export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): 
   });
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    // No text of ours has control characters in it, and PostgreSQL takes no NUL.
-    if (/%(?:[01][0-9a-f]|7f)/i.test(request.url)) {
-      throw new ProblemError('malformed_request', { detail: 'The URL has control characters in it.' });
-    }
     if (request.url.startsWith('/v1/')) reply.header('cache-control', 'private, no-cache');
   });
+  allowOrigins(app, deps.config.CORS_ORIGINS);
   measureRequests(app, app.metrics);
   logRequests(app);
   takeJson(app);
   const limits = await createLimits(app, deps.config, app.metrics);
   app.addHook('onRequest', limits.ofAddress);
+  app.addHook('onRequest', refuseBadUrls);
   guardRoutes(app, api);
   app.addHook('onRequest', limits.ofCaller);
   refuseUnknownParameters(app);
@@ -126,6 +135,15 @@ export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): 
   await serveDocs(app);
   addOtherMethods();
   return app;
+}
+
+async function refuseBadUrls({ url }: FastifyRequest): Promise<void> {
+  const detail =
+    url.length > URL_LIMIT
+      ? `The URL has more than ${URL_LIMIT} characters.`
+      : // No text of ours has control characters in it, and PostgreSQL takes no NUL.
+        /%(?:[01][0-9a-f]|7f)/i.test(url) && 'The URL has control characters in it.';
+  if (detail) throw new ProblemError('malformed_request', { detail });
 }
 
 /** A route that has no query parameters refuses any, as unknown fields of a body are. */

@@ -3,8 +3,13 @@ import { z } from 'zod';
 import type { NumberRow } from '../db/number-row.ts';
 import { ProblemError } from './problems.ts';
 
+const tags = z.string().max(1_024, 'Send at most 1,024 characters.');
+
 /** The header `If-Match` of writes. */
-export const ifMatch = { 'if-match': z.string().optional().describe('The ETag of what is to be changed.') };
+export const ifMatch = { 'if-match': tags.optional().describe('The ETag of what is to be changed.') };
+
+/** The header `If-None-Match` of reads. */
+export const ifNoneMatch = { 'if-none-match': tags.optional().describe('ETags known already.') };
 
 export function etagOf({ revision }: { revision: number }): string {
   return `"${revision}"`;

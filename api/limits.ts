@@ -67,8 +67,8 @@ export async function createLimits(
 
   const address = limit(config.RATE_LIMIT_ADDRESS_PER_MINUTE, addressOf, () => 'address');
   const signIn = limit(config.SIGN_INS_PER_MINUTE, addressOf, () => 'sign-in');
-  const caller = limit(config.RATE_LIMIT_PER_MINUTE, callerKey, ({ caller }) =>
-    caller?.keyId ? 'key' : 'person',
+  const caller = limit(config.RATE_LIMIT_PER_MINUTE, callerKey, ({ session }) =>
+    session ? 'person' : 'key',
   );
   return {
     async ofAddress(request, reply) {

@@ -1,19 +1,30 @@
-/** Log lines: never a query string, a body, a key or a whole phone number. */
+/** Log lines: never a query string, a body, a header, a key, a token or a whole phone number. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 import type { Config } from '../contract/config.ts';
 import { describeError } from '../db/errors.ts';
-import { pathOf } from './problems.ts';
+
+const SECRET = [
+  ...['headers', 'authorization', 'cookie', 'set-cookie', 'body', 'query'],
+  ...['key', 'token', 'password', 'email'],
+];
+/** An id of ours, as `newId` draws them. */
+const ID = /^[a-z]{2,4}_[0-9a-f]{32}$/;
 
 /** Writes to stdout unless told otherwise. */
 export function createLogger(config: Pick<Config, 'LOG_LEVEL'>, stream?: DestinationStream): Logger {
   const options: LoggerOptions = {
     name: 'api',
     level: config.LOG_LEVEL,
-    redact: ['req.headers', 'headers', 'authorization', '*.authorization', 'key'],
-    serializers: { err: describeError, req: describeRequest },
+    // Nothing of this is logged on purpose.
+    redact: SECRET.flatMap((name) => [`["${name}"]`, `*["${name}"]`]),
+    serializers: {
+      err: describeError,
+      req: ({ method }: FastifyRequest) => ({ method }),
+      res: ({ statusCode }: FastifyReply) => ({ status: statusCode }),
+    },
   };
   return stream ? pino(options, stream) : pino(options);
 }
@@ -27,7 +38,7 @@ export function requestIdOf(request: { headers: IncomingMessage['headers'] }): s
 /** One line per answered request; health checks only at debug level. */
 export function logRequests(app: FastifyInstance): void {
   app.addHook('onResponse', async (request, reply) => {
-    const path = pathOf(request.url);
+    const path = loggedPath(request);
     const level = path === '/livez' || path === '/readyz' ? 'debug' : 'info';
     request.log[level](
       {
@@ -42,6 +53,11 @@ export function logRequests(app: FastifyInstance): void {
   });
 }
 
-function describeRequest(request: { method?: string; url?: string }) {
-  return { method: request.method, path: pathOf(request.url ?? '') };
+/** The route's path with ids of ours in it. What else stands for a parameter may be the token of a link. */
+function loggedPath(request: FastifyRequest): string {
+  const route = request.is404 ? undefined : request.routeOptions.url;
+  const params = request.params as Record<string, string>;
+  return (route ?? 'unknown').replace(/:(\w+)/g, (name, param) =>
+    ID.test(params[param] ?? '') ? (params[param] ?? '') : name,
+  );
 }

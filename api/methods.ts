@@ -1,5 +1,6 @@
 /** 405 with `Allow` for a known path with another method. */
 import type { FastifyInstance } from 'fastify';
+import { answerPreflight, isPreflight } from './cors.ts';
 import { ProblemError } from './problems.ts';
 
 /** Collects the methods of each path; call what it returns when all routes are there. */
@@ -19,7 +20,8 @@ export function refuseOtherMethods(app: FastifyInstance): () => void {
         config: { access: 'public' },
         schema: { hide: true },
         // Before the body is read: its type and size do not matter any more.
-        onRequest: async () => {
+        onRequest: async (request, reply) => {
+          if (isPreflight(request, reply)) return answerPreflight(reply, allow);
           throw new ProblemError('method_not_allowed', { headers: { allow } });
         },
         handler: async () => {},

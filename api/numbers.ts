@@ -14,10 +14,11 @@ import { type Caller, tenantOf, viewerOf } from './auth.ts';
 import type { ApiContext } from './context.ts';
 import { etagOf } from './etag.ts';
 import { type Answer, earlierAnswer, type Operation } from './idempotency.ts';
+import { anyId } from './paging.ts';
 import { invalidField, ProblemError } from './problems.ts';
 import { targetProblem } from './target-url.ts';
 
-export const numberParams = z.object({ id: z.string() });
+export const numberParams = z.object({ id: anyId });
 
 /** How long the answer to a submission waits for its workflow to start. */
 const START_MS = 1_000;

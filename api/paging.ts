@@ -3,6 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { malformedQuery } from './problems.ts';
 
+/** An id in a path or a query. One that is none of ours names nothing. */
+export const anyId = z.string().max(100);
+
 export const pageQuery = {
   limit: z.coerce
     .number('Send a number from 1 to 100.')

@@ -28,7 +28,11 @@ export function callbackProfileFields(options: { allowHttp: boolean }) {
     })
     .min(1, 'Send at least one status; to pause, set `active` to false.')
     .refine((given) => new Set(given).size === given.length, { error: 'Name each status once.' })
-    .meta({ description: 'Which statuses are sent.', examples: [DEFAULT_STATUSES] });
+    .meta({
+      description: 'Which statuses are sent.',
+      maxItems: MESSAGE_STATUSES.length,
+      examples: [DEFAULT_STATUSES],
+    });
   const active = z
     .boolean({ error: 'Send true or false.' })
     .meta({ description: 'Whether statuses are sent at all.', examples: [true] });

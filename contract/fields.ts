@@ -280,7 +280,7 @@ export const decisionBody = z
           error: 'Send a list of field names.',
         })
         .refine((fields) => new Set(fields).size === fields.length, { error: 'Name each field once.' })
-        .meta({ description: 'The fields at fault.', examples: [['address']] })
+        .meta({ description: 'The fields at fault.', maxItems: FIELD_NAMES.length, examples: [['address']] })
         .optional(),
       attempt: z
         .int({ error: 'Send a whole number.' })

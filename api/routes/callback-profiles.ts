@@ -29,10 +29,10 @@ import {
 } from '../idempotency.ts';
 import { readJson } from '../json.ts';
 import { checkTarget } from '../numbers.ts';
-import { page, pageQuery, readCursor } from '../paging.ts';
+import { anyId, page, pageQuery, readCursor } from '../paging.ts';
 import { invalidField, ProblemError } from '../problems.ts';
 
-const params = z.object({ id: z.string().describe('The id of the profile.') });
+const params = z.object({ id: anyId.describe('The id of the profile.') });
 const cursor = z.string().regex(/^cbp_[0-9a-f]{32}$/);
 const config = { access: ['customer'] } as const;
 const tags = ['Callback profiles'];

@@ -9,7 +9,7 @@ import { listNumbers } from '../../db/read.ts';
 import { answers, GUARDED, noBody, WRITES } from '../answers.ts';
 import { callerOf, customerOf, tenantOf, viewerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
-import { etagOf, isUnchanged } from '../etag.ts';
+import { etagOf, ifNoneMatch, isUnchanged } from '../etag.ts';
 import { give, inTransaction, keyedRequest, problemAnswer, writeHeaders } from '../idempotency.ts';
 import {
   checkTarget,
@@ -20,13 +20,13 @@ import {
   quotaExceeded,
   startWorkflow,
 } from '../numbers.ts';
-import { page, pageQuery, readCursor, storableDate } from '../paging.ts';
+import { anyId, page, pageQuery, readCursor, storableDate } from '../paging.ts';
 import { ProblemError } from '../problems.ts';
 import { checkReferences } from '../references.ts';
 
 const listQuery = z.strictObject({
   status: z
-    .union([z.enum(NUMBER_STATUSES), z.array(z.enum(NUMBER_STATUSES))], {
+    .union([z.enum(NUMBER_STATUSES), z.array(z.enum(NUMBER_STATUSES)).max(NUMBER_STATUSES.length)], {
       error: `Send one of ${NUMBER_STATUSES.join(', ')}; repeat the parameter for more.`,
     })
     .transform((value) => [...new Set([value].flat())])
@@ -35,6 +35,7 @@ const listQuery = z.strictObject({
   waitingFor: z.enum(WAITING_FOR).optional(),
   mobileNumber: z
     .string()
+    .max(64, 'A phone number has at most 15 digits.')
     .transform((value, context) => {
       // In a query string a bare "+" means a space.
       const e164 = parseMobileNumber(value.trim().replace(/^(?!\+)/, '+'));
@@ -48,9 +49,10 @@ const listQuery = z.strictObject({
     .datetime({ offset: true, error: 'Send a time like 2026-01-31T12:00:00Z.' })
     .transform(storableDate)
     .optional(),
-  accountId: z.string().optional().describe('Staff only.'),
+  accountId: anyId.optional().describe('Staff only.'),
   q: z
     .string()
+    .max(100, 'Send at most 100 characters.')
     .transform((value) => value.normalize('NFC').trim())
     .refine((value) => [...value].length >= 3, 'Send 3 characters or more.')
     .optional()
@@ -139,10 +141,10 @@ export const numberRoutes: Routes = async (app, { api }) => {
         operationId: 'getNumber',
         tags: ['Numbers'],
         params: numberParams,
-        headers: z.looseObject({ 'if-none-match': z.string().optional().describe('ETags known already.') }),
+        headers: z.looseObject(ifNoneMatch),
         response: answers(
           { 200: numberView, 304: noBody('Not modified: the ETag is one of If-None-Match.') },
-          [...GUARDED, 'not_found'],
+          [...GUARDED, 'not_found', 'invalid_request'],
         ),
       },
     },

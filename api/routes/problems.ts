@@ -22,7 +22,7 @@ export const problemRoutes: Routes = async (app) => {
         operationId: 'describeProblem',
         description: 'HTML for people; JSON where `Accept` asks for it.',
         tags: ['Problems'],
-        params: z.object({ code: z.string() }),
+        params: z.object({ code: z.string().max(100) }),
         response: answers(
           {
             200: {

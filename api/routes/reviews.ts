@@ -6,7 +6,7 @@ import { stateOf } from '../../db/number-row.ts';
 import { listReviews } from '../../db/reviews.ts';
 import { answers, GUARDED } from '../answers.ts';
 import type { Routes } from '../context.ts';
-import { page, pageQuery, readCursor, storableDate } from '../paging.ts';
+import { anyId, page, pageQuery, readCursor, storableDate } from '../paging.ts';
 
 const cursor = z.object({
   waitingSince: z.iso.datetime().transform(storableDate),
@@ -28,7 +28,7 @@ export const reviewRoutes: Routes = async (app, { api }) => {
             .enum(['true', 'false'])
             .transform((value) => value === 'true')
             .optional(),
-          claimedBy: z.string().optional().describe('A staff person. No review is claimed by anybody yet.'),
+          claimedBy: anyId.optional().describe('A staff person. No review is claimed by anybody yet.'),
           ...pageQuery,
         }),
         response: answers({ 200: reviewPage }, GUARDED),

@@ -6,7 +6,8 @@ import { timeOfId } from '../../contract/ids.ts';
 import { createApiKey } from '../../db/api-keys.ts';
 import { numbers } from '../../db/schema.ts';
 import { submission } from '../support/http.ts';
-import { createAccount } from '../support/stack.ts';
+import { startSession } from '../support/session.ts';
+import { createAccount, createStaff } from '../support/stack.ts';
 import { problemOf, startTestApi, submit, type TestApi } from './harness.ts';
 
 let api: TestApi;
@@ -55,6 +56,22 @@ describe('requests with one key', () => {
     const { key } = await start({ RATE_LIMIT_PER_MINUTE: '1' });
     expect(await statusesOf(times(2, () => list(key, '203.0.113.1')))).toEqual([200, 429]);
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 });
+    expect((await list(key, '203.0.113.1')).statusCode).toBe(200);
+  });
+});
+
+describe('requests of one person', () => {
+  it('are bounded over all their sessions, and not by those of their keys', async () => {
+    await start({ RATE_LIMIT_PER_MINUTE: '2' });
+    const { id, key } = await createStaff(api.db, 'support');
+    const sessions = [await startSession(api.db, id), await startSession(api.db, id)];
+    const calls = [...sessions, ...sessions].map(
+      ({ cookie }) =>
+        () =>
+          api.call(null, 'GET', '/v1/reviews', undefined, { cookie }),
+    );
+    expect(await statusesOf(calls)).toEqual([200, 200, 429, 429]);
+    expect((await calls[0]?.())?.headers['ratelimit']).toMatch(/^"person";r=0;/);
     expect((await list(key, '203.0.113.1')).statusCode).toBe(200);
   });
 });
