@@ -36,6 +36,14 @@ export const WRITES: ProblemCode[] = [
   'idempotency_key_reused',
 ];
 
+/** Routes with a body that take no Idempotency-Key: what they answer must not be kept, or a repeat does no harm. */
+export const SESSION_WRITES: ProblemCode[] = [
+  'cross_origin',
+  'too_large',
+  'unsupported_media_type',
+  'invalid_request',
+];
+
 /** 204 or 304. */
 export const noBody = (description: string) => z.undefined().describe(description);
 

@@ -34,10 +34,17 @@ import { editRoutes } from './routes/edits.ts';
 import { endingRoutes } from './routes/endings.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
+import { linkPageRoutes } from './routes/link-pages.ts';
 import { numberRoutes } from './routes/numbers.ts';
+import { oidcRoutes } from './routes/oidc.ts';
+import { peopleRoutes } from './routes/people.ts';
+import { personRoutes } from './routes/person.ts';
 import { problemRoutes } from './routes/problems.ts';
 import { resubmissionRoutes } from './routes/resubmission.ts';
 import { reviewRoutes } from './routes/reviews.ts';
+import { sessionRoutes } from './routes/session.ts';
+import { signUpRoutes } from './routes/sign-ups.ts';
+import { twoFactorRoutes } from './routes/two-factor.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -62,6 +69,13 @@ const ROUTES = [
   reviewRoutes,
   decisionRoutes,
   categoryRoutes,
+  sessionRoutes,
+  twoFactorRoutes,
+  oidcRoutes,
+  signUpRoutes,
+  linkPageRoutes,
+  personRoutes,
+  peopleRoutes,
   healthRoutes,
   problemRoutes,
 ];

@@ -43,13 +43,23 @@ export function createAuth(db: Database, config: Config, publicUrl: string) {
   const prefix = `${secure ? '__Secure-' : ''}${COOKIE_PREFIX}.`;
   const lifetime = Math.round(config.SESSION_HOURS * 3600);
   const renewAfter = Math.round(lifetime * RENEWED_AFTER);
+  const auth = configure(db, config, { publicUrl, secret, secure, lifetime, renewAfter });
   return {
-    api: configure(db, config, { publicUrl, secret, secure, lifetime, renewAfter }).api,
+    api: auth.api,
     /** What the names of all cookies begin with. */
     cookiePrefix: prefix,
     sessionCookie: `${prefix}session_token`,
     /** The token of the session that a `Cookie` header brings, or null. */
     tokenOf: (cookies: string | undefined) => readSigned(cookies, `${prefix}session_token`, secret),
+    /** The token of a session that an answer of `api` has just started, or null. */
+    startedBy: (cookies: string[]) =>
+      readSigned(cookies.map((cookie) => cookie.split(';')[0]).join('; '), `${prefix}session_token`, secret),
+    /** Who has sent their password and not yet their code; null where there is no such sign-in. */
+    async signingIn(cookies: string | undefined): Promise<string | null> {
+      const identifier = readSigned(cookies, `${prefix}two_factor`, secret);
+      const { internalAdapter } = await auth.$context;
+      return (identifier && (await internalAdapter.findVerificationValue(identifier))?.value) || null;
+    },
     /** Whether a session that is used now has to be prolonged (`api.getSession`). */
     isDue: (expiresAt: Date) => expiresAt.getTime() - Date.now() < (lifetime - renewAfter) * 1000,
     hasOidc: config.OIDC_ISSUER !== undefined,

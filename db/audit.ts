@@ -20,6 +20,9 @@ export interface AuditEntry {
   data?: Record<string, unknown>;
 }
 
+/** Who asked for something, and from where: what each entry about it has in common. */
+export type AuditOrigin = Pick<AuditEntry, 'actor' | 'ipAddress' | 'userAgent' | 'requestId'>;
+
 export async function recordAudit(db: Database | Transaction, entry: AuditEntry): Promise<void> {
   await db.insert(auditEvents).values({ id: newId('aud'), ...entry });
 }

@@ -1,0 +1,76 @@
+/** The pages that links in emails lead to. Opening one changes nothing, as mail scanners do; its button does. */
+import { z } from 'zod';
+import { newPassword, PASSWORD } from '../../contract/people.ts';
+import { findLink, type LinkPurpose } from '../../db/links.ts';
+import type { ApiContext, Routes } from '../context.ts';
+import { type Html, html, sendPage, servePages } from '../html.ts';
+import { setPasswordByLink } from '../password-links.ts';
+import { ProblemError } from '../problems.ts';
+import { confirmEmail } from '../sign-ups.ts';
+
+const withToken = z.object({ token: z.string().catch('') });
+const passwordForm = withToken.extend({ password: z.string().catch('') });
+const config = { access: 'public', limit: 'sign-in' } as const;
+const schema = { hide: true };
+
+export const linkPageRoutes: Routes = async (app, { api }) => {
+  servePages(app);
+
+  app.get('/reset-password', { config, schema }, async (request, reply) => {
+    const token = await validToken(api, 'password', request.query);
+    return sendPage(reply, 'Set a new password', passwordFields(token));
+  });
+
+  app.post('/reset-password', { config, schema }, async (request, reply) => {
+    const { token, password } = passwordForm.parse(request.body);
+    const checked = newPassword.safeParse(password);
+    if (!checked.success) {
+      const fault = checked.error.issues[0]?.message ?? '';
+      return sendPage(reply, 'Set a new password', passwordFields(token, fault), 422);
+    }
+    await setPasswordByLink(api, request, token, checked.data);
+    return sendPage(
+      reply,
+      'Your password is set',
+      html`<p>You can now sign in with it. Close this page.</p>`,
+    );
+  });
+
+  app.get('/verify-email', { config, schema }, async (request, reply) => {
+    const token = await validToken(api, 'email', request.query);
+    const form = html`<p>Is this address yours? Then confirm it.</p>
+<form method="post" action="/verify-email">
+<input type="hidden" name="token" value="${token}">
+<button>Confirm this address</button>
+</form>`;
+    return sendPage(reply, 'Confirm your email address', form);
+  });
+
+  app.post('/verify-email', { config, schema }, async (request, reply) => {
+    await confirmEmail(api, request, withToken.parse(request.body).token);
+    return sendPage(
+      reply,
+      'Your email address is confirmed',
+      html`<p>Your account is open. You can now sign in. Close this page.</p>`,
+    );
+  });
+};
+
+/** The token of a page's address. Throws `link_not_valid`. */
+async function validToken(api: ApiContext, purpose: LinkPurpose, query: unknown): Promise<string> {
+  const { token } = withToken.parse(query);
+  if (!(await findLink(api.db, purpose, token))) throw new ProblemError('link_not_valid');
+  return token;
+}
+
+function passwordFields(token: string, fault?: string): Html {
+  const { min, max } = PASSWORD;
+  return html`<form method="post" action="/reset-password">
+${fault !== undefined && html`<p role="alert" id="fault">${fault}</p>`}
+<input type="hidden" name="token" value="${token}">
+<label for="password">New password</label>
+<input type="password" id="password" name="password" required minlength="${min}" maxlength="${max}" autocomplete="new-password" aria-describedby="${fault === undefined ? 'hint' : 'fault hint'}">
+<p class="hint" id="hint">At least ${min} characters.</p>
+<button>Set password</button>
+</form>`;
+}

@@ -1,0 +1,153 @@
+/** Signing up, verifying the address, and setting a forgotten password anew. */
+import { z } from 'zod';
+import { hashPassword } from '../../auth/passwords.ts';
+import { emptyBody } from '../../contract/fields.ts';
+import { addressBody, newPasswordBody, signUpBody } from '../../contract/people.ts';
+import { recordAudit } from '../../db/audit.ts';
+import { findPerson } from '../../db/people.ts';
+import { answers, noBody, SESSION_WRITES } from '../answers.ts';
+import { originOf } from '../audit.ts';
+import type { Routes } from '../context.ts';
+import { sendSoon } from '../mail.ts';
+import { setPasswordByLink, writePasswordLink } from '../password-links.ts';
+import { confirmEmail, repeatVerification, signUp } from '../sign-ups.ts';
+
+const tokenParams = z.object({
+  token: z
+    .string()
+    .max(256)
+    .meta({
+      description: 'The `token` of the link in the email.',
+      examples: ['ver_0199a1b2c3d4e5f60718293a4b5c6d7e.RqYkXb6w0yqzD1v0bUe3T9mF5sK2hL8jN4cV7xA1gZQ'],
+    }),
+});
+const UNTOLD = 'The answer is the same whether somebody has this address or not.';
+const sent = noBody('Taken. If there is something to send, the email is on its way.');
+
+export const signUpRoutes: Routes = async (app, { api }) => {
+  const config = { access: 'public', limit: 'sign-in' } as const;
+
+  if (api.config.OPEN_SIGN_UP) {
+    app.post(
+      '/v1/sign-ups',
+      {
+        config,
+        schema: {
+          summary: 'Sign up and open an account',
+          description: `The account exists, with the person as its admin, once the link in the email was used. ${UNTOLD} Signing up again before that replaces what was sent.`,
+          operationId: 'signUp',
+          tags: ['Session'],
+          body: signUpBody,
+          response: answers({ 202: sent }, SESSION_WRITES),
+        },
+      },
+      async (request, reply) => {
+        const { password, ...wanted } = request.body;
+        // Before the address is looked for: the same work for those that are taken.
+        const hash = await hashPassword(password);
+        const personId = await signUp(api, request, { ...wanted, hash });
+        if (personId !== null) sendSoon(api, personId, request.log);
+        return reply.code(202).send(undefined);
+      },
+    );
+  }
+
+  app.post(
+    '/v1/email-verifications',
+    {
+      config,
+      schema: {
+        summary: 'Send the email of a sign-up again',
+        description: `The link of the email before ends. ${UNTOLD}`,
+        operationId: 'repeatVerification',
+        tags: ['Session'],
+        body: addressBody,
+        response: answers({ 202: sent }, SESSION_WRITES),
+      },
+    },
+    async (request, reply) => {
+      const personId = await repeatVerification(api, request.body.email);
+      if (personId !== null) sendSoon(api, personId, request.log);
+      return reply.code(202).send(undefined);
+    },
+  );
+
+  app.post(
+    '/v1/email-verifications/:token',
+    {
+      config: { ...config, emptyBody: true },
+      schema: {
+        summary: 'Confirm an email address',
+        operationId: 'verifyEmail',
+        tags: ['Session'],
+        params: tokenParams,
+        body: emptyBody,
+        response: answers({ 204: noBody('Confirmed; the account exists.') }, [
+          ...SESSION_WRITES,
+          'not_found',
+          'link_not_valid',
+        ]),
+      },
+    },
+    async (request, reply) => {
+      await confirmEmail(api, request, request.params.token);
+      return reply.code(204).send(undefined);
+    },
+  );
+
+  app.post(
+    '/v1/password-resets',
+    {
+      config,
+      schema: {
+        summary: 'Ask for an email to set a new password',
+        description: `The link in it works once, for an hour. ${UNTOLD}`,
+        operationId: 'requestPasswordReset',
+        tags: ['Session'],
+        body: addressBody,
+        response: answers({ 202: sent }, SESSION_WRITES),
+      },
+    },
+    async (request, reply) => {
+      const { email } = request.body;
+      const person = await findPerson(api.db, { email });
+      const mayReset = person !== null && !person.banned;
+      await api.db.transaction(async (tx) => {
+        if (mayReset) await writePasswordLink(api, tx, person, 'reset-password');
+        await recordAudit(tx, {
+          ...originOf(request),
+          type: 'password.reset-requested',
+          actor: null,
+          targetId: person?.id ?? null,
+          data: { email },
+        });
+      });
+      if (mayReset) sendSoon(api, person.id, request.log);
+      return reply.code(202).send(undefined);
+    },
+  );
+
+  app.post(
+    '/v1/password-resets/:token',
+    {
+      config,
+      schema: {
+        summary: 'Set a new password',
+        description: 'All sessions of the person end. Two-factor authentication stays as it is.',
+        operationId: 'resetPassword',
+        tags: ['Session'],
+        params: tokenParams,
+        body: newPasswordBody,
+        response: answers({ 204: noBody('Set; sign in with it.') }, [
+          ...SESSION_WRITES,
+          'not_found',
+          'link_not_valid',
+        ]),
+      },
+    },
+    async (request, reply) => {
+      await setPasswordByLink(api, request, request.params.token, request.body.password);
+      return reply.code(204).send(undefined);
+    },
+  );
+};

@@ -1,0 +1,109 @@
+/** Signing up: a person whose address is not verified yet, and an account once it is. */
+import type { FastifyRequest } from 'fastify';
+import { newId } from '../contract/ids.ts';
+import { recordAudit } from '../db/audit.ts';
+import type { Transaction } from '../db/client.ts';
+import { writeEmail } from '../db/email-rows.ts';
+import { createLink, latestLink, takeLink } from '../db/links.ts';
+import {
+  createPerson,
+  findPerson,
+  lockPerson,
+  type PersonRow,
+  setPassword,
+  updatePerson,
+} from '../db/people.ts';
+import { memberships, organizations } from '../db/schema.ts';
+import { originOf } from './audit.ts';
+import { actorOf } from './auth.ts';
+import type { ApiContext } from './context.ts';
+import { ProblemError } from './problems.ts';
+
+const VERIFICATION_MS = 24 * 3_600_000;
+
+export interface SignUp {
+  name: string;
+  email: string;
+  accountName: string;
+  /** Of the password. */
+  hash: string;
+}
+
+/**
+ * Takes a sign-up; the id of the person whose email is to be sent, or null where the address is somebody's already.
+ * One that was never verified is nobody's: the latest sign-up counts, and links of earlier ones end.
+ */
+export async function signUp(
+  api: ApiContext,
+  request: FastifyRequest,
+  wanted: SignUp,
+): Promise<string | null> {
+  const { name, email, accountName, hash } = wanted;
+  return api.db.transaction(async (tx) => {
+    const created = await createPerson(tx, { name, email, role: 'user', emailVerified: false });
+    const found = created ?? (await unverified(tx, email));
+    if (!found) return null;
+    const person = await updatePerson(tx, found.id, { name });
+    await setPassword(tx, person.id, hash);
+    await writeVerification(api, tx, person, accountName);
+    if (created) {
+      const by = { ...originOf(request), actor: actorOf(person) };
+      await recordAudit(tx, { ...by, type: 'person.created', targetId: person.id, data: { by: 'sign-up' } });
+    }
+    return person.id;
+  });
+}
+
+/** Writes the email of a sign-up once more; null where there is none under way. */
+export async function repeatVerification(api: ApiContext, email: string): Promise<string | null> {
+  return api.db.transaction(async (tx) => {
+    const person = await unverified(tx, email);
+    const earlier = person && (await latestLink(tx, 'email', person.id));
+    if (!earlier) return null;
+    await writeVerification(api, tx, person, earlier.accountName);
+    return person.id;
+  });
+}
+
+/** Confirms an address, once: now there is the account, with the person as its admin. Throws `link_not_valid`. */
+export async function confirmEmail(api: ApiContext, request: FastifyRequest, token: string): Promise<void> {
+  await api.db.transaction(async (tx) => {
+    const link = await takeLink(tx, 'email', token);
+    const person = link && (await lockPerson(tx, link.personId));
+    if (!person || person.banned) throw new ProblemError('link_not_valid');
+    await updatePerson(tx, person.id, { emailVerified: true });
+    const { accountName: name } = link.data;
+    const id = newId('org');
+    await tx.insert(organizations).values({ id, slug: id, name, notificationEmails: [person.email] });
+    const membership = { id: newId('mem'), organizationId: id, personId: person.id, role: 'admin' as const };
+    await tx.insert(memberships).values(membership);
+    const by = { ...originOf(request), actor: actorOf(person) };
+    await recordAudit(tx, { ...by, type: 'email.verified', targetId: person.id });
+    await recordAudit(tx, { ...by, type: 'account.created', accountId: id, targetId: id, data: { name } });
+  });
+}
+
+/** The customer with an address that is still to be verified, locked. */
+async function unverified(tx: Transaction, email: string): Promise<PersonRow | null> {
+  const found = await findPerson(tx, { email });
+  const person = found && (await lockPerson(tx, found.id));
+  return person && !person.emailVerified && !person.banned && person.role === 'user' ? person : null;
+}
+
+async function writeVerification(
+  api: ApiContext,
+  tx: Transaction,
+  { id, name, email }: PersonRow,
+  accountName: string,
+): Promise<void> {
+  const expiresAt = new Date(Date.now() + VERIFICATION_MS);
+  const token = await createLink(tx, 'email', id, { data: { accountName }, expiresAt });
+  const link = `${api.wholeUrl}/verify-email?token=${token}`;
+  await writeEmail(tx, {
+    lane: id,
+    kind: 'verify-email',
+    recipient: email,
+    data: { name, link, expiresAt: expiresAt.toISOString() },
+    mailDomain: api.acceptance.mailDomain,
+  });
+}
