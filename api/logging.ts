@@ -46,7 +46,7 @@ export function logRequests(app: FastifyInstance): void {
         path,
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime),
-        caller: request.caller?.actor.id,
+        caller: request.caller?.actor.id ?? request.session?.person.id,
       },
       'Request',
     );

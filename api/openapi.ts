@@ -7,7 +7,9 @@ import type { ApiContext } from './context.ts';
 const ABOUT = `Submit WhatsApp Business numbers for approval and follow them.
 
 JSON, camelCase, times in RFC 3339 UTC, opaque ids. Unknown fields are an error. Every write takes an
-\`Idempotency-Key\`. Errors are RFC 9457 problems; each \`code\` is explained at its \`type\`.
+\`Idempotency-Key\`, but those about one's own session, password or sign-up. Errors are RFC 9457 problems; each \`code\` is explained at its \`type\`.
+
+Programs send an API key. People sign in with \`POST /v1/session\`; their cookie counts on pages of this server only.
 
 Requests are limited per key or person, and per address. \`RateLimit-Policy\` names the limits, \`RateLimit\` what is
 left of them; beyond, the answer is 429 with \`Retry-After\`.`;

@@ -41,12 +41,10 @@ export const peopleRoutes: Routes = async (app, { api }) => {
             .enum(PERSON_ROLES)
             .optional()
             .meta({ description: 'Only people of this role.', examples: ['support'] }),
-          email: emailAddress
-            .optional()
-            .meta({
-              description: 'Whose address this is, whatever their role.',
-              examples: ['sam@numbers.example'],
-            }),
+          email: emailAddress.optional().meta({
+            description: 'Whose address this is, whatever their role.',
+            examples: ['sam@numbers.example'],
+          }),
           ...pageQuery,
         }),
         response: answers({ 200: pageOf(personView, 'PersonPage') }, GUARDED),

@@ -1,6 +1,7 @@
 /** Signing in and out, and the session of whoever is signed in. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { emptyBody } from '../../contract/fields.ts';
 import { sessionChange, sessionView, signInBody, twoFactorBody } from '../../contract/people.ts';
 import { recordAudit } from '../../db/audit.ts';
 import { findPerson } from '../../db/people.ts';
@@ -136,12 +137,13 @@ export const sessionRoutes: Routes = async (app, { api }) => {
   app.delete(
     '/v1/session',
     {
-      config: { access: 'person', beforeTwoFactor: true },
+      config: { access: 'person', beforeTwoFactor: true, emptyBody: true },
       schema: {
         summary: 'Sign out',
         operationId: 'signOut',
         tags: ['Session'],
-        response: answers({ 204: noBody('Signed out.') }, [...GUARDED, 'cross_origin']),
+        body: emptyBody,
+        response: answers({ 204: noBody('Signed out.') }, [...GUARDED, ...SESSION_WRITES]),
       },
     },
     async (request, reply) => {

@@ -116,6 +116,8 @@ export interface Operation {
   method: Method;
   answers: string[];
   isPublic: boolean;
+  /** Whether it takes an Idempotency-Key. */
+  isKeyed: boolean;
 }
 
 interface Described {
@@ -124,6 +126,7 @@ interface Described {
     { content?: Record<string, { schema: { properties?: Record<string, { enum?: string[] }> } }> }
   >;
   security?: unknown[];
+  parameters?: { name: string }[];
 }
 
 /** Every operation of the OpenAPI document. */
@@ -135,6 +138,7 @@ export function operationsOf(app: FastifyInstance): Operation[] {
       method: method.toUpperCase() as Method,
       answers: Object.keys(described.responses),
       isPublic: described.security?.length === 0,
+      isKeyed: described.parameters?.some(({ name }) => name === 'idempotency-key') ?? false,
     })),
   );
 }
