@@ -51,6 +51,7 @@ export function createContext(deps: ApiDeps): ApiContext {
     acceptance: {
       verificationDueMs: config.VERIFICATION_DUE_HOURS * 3_600_000,
       workingTime: workingTimeOf(config),
+      fourEyes: config.FOUR_EYES_CATEGORIES,
       mailDomain: mailDomain(config.MAIL_FROM),
       submissionsPerDay: config.SUBMISSIONS_PER_DAY,
     },

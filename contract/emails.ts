@@ -2,7 +2,7 @@
  * What each email tells of, as it was when the email was written: the JSON kept in `emails.data`.
  * Plain types only. Aliases, not interfaces: they fit a JSON column.
  */
-import type { RejectionNotice, Stage } from './number.ts';
+import type { CommentNotice, RejectionNotice, Stage } from './number.ts';
 
 /** The number as it was when the email was written. */
 export type NumberEmailData = {
@@ -23,6 +23,8 @@ export type ReviewLine = {
   /** The last four digits: the whole number is read where the reader has signed in. */
   lastFour: string;
   stage: Stage;
+  /** Support asked the customer, who did not answer in time. Not in what earlier releases wrote. */
+  unanswered?: boolean;
   waitingSince: string;
   dueAt: string;
 };
@@ -41,11 +43,7 @@ export type ReviewEmailData = {
 };
 
 /** A comment of support, or the customer's answer to it is awaited. */
-export type CommentEmailData = NumberEmailData & {
-  text: string;
-  /** Until when an answer is awaited, RFC 3339, UTC; null where none is. */
-  replyDueAt: string | null;
-};
+export type CommentEmailData = NumberEmailData & CommentNotice;
 
 /** To a supporter who wants a decision link for each submission. */
 export type ReviewRequestData = {

@@ -20,6 +20,36 @@ export interface DecisionSignal {
   code: string | null;
   fields: string[];
   by: Actor;
+  /** When the review is due where it goes on: a first approval of two ends a question that is open. By the clock where left out. */
+  dueAt?: string | null;
+}
+
+/** Support asks the customer, who then has to answer. */
+export interface QuestionSignal {
+  operationId: string;
+  attempt: number;
+  /** The status the sender saw: a question loses to a decision that ends that stage first. */
+  stage: PendingStatus | null;
+  by: Actor;
+  text: string;
+  /** The fields that it is about. */
+  fields: string[];
+  /** When the answer is due; after `settings.replyDueMs` where left out. */
+  dueAt: string | null;
+  /** Milliseconds of its own time that the stage has left; by the clock where left out. */
+  remainingMs: number | null;
+}
+
+/** The customer answers. */
+export interface AnswerSignal {
+  operationId: string;
+  attempt: number;
+  /** The question that is answered, by its `operationId`; null for the open one. */
+  question: string | null;
+  by: Actor;
+  text: string;
+  /** When the stage is due, whose time goes on; by the clock where left out. */
+  dueAt: string | null;
 }
 
 export interface WithdrawSignal {
@@ -52,6 +82,10 @@ export interface NumberApprovalInput {
   settings: {
     /** Milliseconds Facebook may take before the stage counts as overdue. */
     facebookDueMs: number;
+    /** How many supporters have to approve the details. Not in what earlier releases wrote: one. */
+    approvalsNeeded?: number;
+    /** Milliseconds a customer may take to answer where a question does not say. Not in what earlier releases wrote. */
+    replyDueMs?: number;
   };
   /** For tests: continue as new at this many history events instead of when the server suggests it. */
   maxHistory?: number;
@@ -79,6 +113,8 @@ export interface NumberResult {
 
 export const supportVerification = defineSignal<[DecisionSignal]>('supportVerification');
 export const facebookApproval = defineSignal<[DecisionSignal]>('facebookApproval');
+export const supportQuestion = defineSignal<[QuestionSignal]>('supportQuestion');
+export const customerAnswer = defineSignal<[AnswerSignal]>('customerAnswer');
 export const withdraw = defineSignal<[WithdrawSignal]>('withdraw');
 export const release = defineSignal<[ReleaseSignal]>('release');
 /** Asks a workflow that lags behind its row (one that was reset) to take the row's state. */

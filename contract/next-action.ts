@@ -1,7 +1,7 @@
 /** What a number waits for, whose turn it is and why it was rejected: all follows from its state. */
 import type { Decision, NumberState, RejectionNotice, WaitingFor } from './number.ts';
 
-export const NEXT_ACTIONS = ['verify', 'decide', 'resubmit'] as const;
+export const NEXT_ACTIONS = ['verify', 'decide', 'reply', 'resubmit'] as const;
 
 export interface NextAction {
   type: (typeof NEXT_ACTIONS)[number];
@@ -30,6 +30,10 @@ export function nextStep(state: NumberState): {
   waitingFor: WaitingFor | null;
   nextAction: NextAction | null;
 } {
+  if (state.question !== null) {
+    const { fields } = state.question;
+    return { waitingFor: 'customer', nextAction: { type: 'reply', fields, dueAt: state.dueAt } };
+  }
   switch (state.status) {
     case 'PENDING_VERIFICATION':
       return { waitingFor: 'support', nextAction: { type: 'verify', fields: [], dueAt: state.dueAt } };

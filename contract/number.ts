@@ -80,13 +80,19 @@ export interface Decision {
   at: string;
 }
 
+/** Characters of a comment, a question or an answer. */
+export const COMMENT_MAX = 2_000;
+
 /** What support asked the customer and what is not answered yet: turn and due time are the customer's. */
 export interface Question {
   /** The comment that asks. */
   operationId: string;
+  text: string;
+  /** The fields that it is about. */
+  fields: string[];
   at: string;
   by: Actor;
-  /** What support had left of its own time, in milliseconds of working time; goes on with the answer. */
+  /** What the stage had left of its own time, in milliseconds, of working time where it counts in that. */
   remainingMs: number;
 }
 
@@ -147,6 +153,9 @@ export const EVENT_TYPES = [
 /** Types of timeline events. Part of the public contract: a name is never given another meaning. */
 export type EventType = (typeof EVENT_TYPES)[number];
 
+/** Events that customers are not shown. */
+export const STAFF_EVENTS: readonly EventType[] = ['verification.first_approval', 'comment.internal'];
+
 export const EMAIL_KINDS = [
   'submitted',
   'verified',
@@ -173,6 +182,13 @@ export interface RejectionNotice {
   fields: string[];
 }
 
+/** What support says or asks in an email. */
+export type CommentNotice = {
+  text: string;
+  /** Until when an answer is awaited, RFC 3339, UTC; null where none is. */
+  replyDueAt: string | null;
+};
+
 /** One change of a number, as the workflow makes it and the database keeps it. */
 export interface NumberEvent {
   /** The decision, edit or request that made it: recognises a repeat. */
@@ -185,7 +201,7 @@ export interface NumberEvent {
   actor: Actor;
   data: Record<string, unknown>;
   /** The email that tells of it; null where nobody is written to. */
-  email: { kind: EmailKind; rejection: RejectionNotice | null } | null;
+  email: { kind: EmailKind; rejection: RejectionNotice | null; comment?: CommentNotice } | null;
 }
 
 /** What the activity `save` takes: the state with all changes that the database has not confirmed. */

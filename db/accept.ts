@@ -3,6 +3,7 @@
  * receipt email: what is accepted is complete, whether or not a workflow runs yet.
  */
 import { and, eq } from 'drizzle-orm';
+import type { BusinessCategory } from '../contract/categories.ts';
 import { changedFields } from '../contract/changes.ts';
 import type { Changes, Profile, Submission } from '../contract/fields.ts';
 import { newId } from '../contract/ids.ts';
@@ -21,6 +22,8 @@ export interface AcceptanceSettings {
   /** How much of support's working time verification may take before it is overdue. */
   verificationDueMs: number;
   workingTime: WorkingTime;
+  /** Categories whose verification takes two supporters to approve. */
+  fourEyes: BusinessCategory[];
   /** Domain of the `Message-ID`s. */
   mailDomain: string;
   /** Numbers that an account may submit within 24 hours. */
@@ -64,6 +67,7 @@ export async function acceptSubmission(
         accountId,
         mobileNumber,
         submittedBy: by,
+        approvalsNeeded: approvalsNeeded(state.profile, request.settings),
         createdAt: new Date(state.submittedAt),
         ...columnsOf(state),
       })
@@ -115,7 +119,12 @@ export async function acceptResubmission(
     .transaction((savepoint) =>
       savepoint
         .update(numbers)
-        .set({ ...columnsOf(state), submittedBy: by, previousReviewerId: old.verification?.by.id ?? null })
+        .set({
+          ...columnsOf(state),
+          submittedBy: by,
+          approvalsNeeded: approvalsNeeded(state.profile, request.settings),
+          previousReviewerId: reviewerOf(old),
+        })
         .where(mine)
         .returning(),
     )
@@ -151,6 +160,16 @@ function pending(
     decidedAt: null,
     updatedAt: at,
   };
+}
+
+function approvalsNeeded(profile: Profile, { fourEyes }: AcceptanceSettings): number {
+  return fourEyes.includes(profile.businessCategory) ? 2 : 1;
+}
+
+/** The person who verified; null for what was sent by hand without saying who. */
+function reviewerOf({ verification }: NumberState): string | null {
+  const { type, id = null } = verification?.by ?? {};
+  return type === 'support' && id?.startsWith('usr_') ? id : null;
 }
 
 function profileOf(profile: Omit<Submission, 'mobileNumber'>): Profile {

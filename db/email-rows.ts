@@ -1,27 +1,36 @@
 /** Emails are written in the transaction of the change they tell of, and sent later by the lane. */
-import type { EmailData, NumberEmailData } from '../contract/emails.ts';
+import type { CommentEmailData, EmailData, NumberEmailData } from '../contract/emails.ts';
 import { newId } from '../contract/ids.ts';
-import type { EmailKind, NumberState } from '../contract/number.ts';
+import type { CommentNotice, EmailKind, NumberState, RejectionNotice } from '../contract/number.ts';
 import type { Transaction } from './client.ts';
 import { emails } from './schema.ts';
 
 export type EmailRow = typeof emails.$inferSelect;
 type NewEmailRow = typeof emails.$inferInsert;
 
-/** The row of an email about a number: one stable `Message-ID` per number, attempt, event and occurrence. */
+/**
+ * The row of an email about a number: one stable `Message-ID` per number, attempt, event and occurrence. A kind that
+ * may come again in an attempt needs another `occurrence` each time.
+ */
 export function numberEmail(
   number: { id: string; accountId: string; mobileNumber: string },
   state: NumberState,
   kind: EmailKind,
-  options: { mailDomain: string; occurrence?: number; rejection?: NumberEmailData['rejection'] },
+  options: {
+    mailDomain: string;
+    occurrence?: number | string;
+    rejection?: RejectionNotice | null;
+    comment?: CommentNotice;
+  },
 ) {
-  const data: NumberEmailData = {
+  const data: NumberEmailData | CommentEmailData = {
     numberId: number.id,
     accountId: number.accountId,
     mobileNumber: number.mobileNumber,
     displayName: state.profile.displayName,
     attempt: state.attempt,
     rejection: options.rejection ?? null,
+    ...options.comment,
   };
   return {
     id: newId('eml'),

@@ -1,7 +1,13 @@
 /** Saving what a number's workflow did: events, emails and the row, all or nothing. */
 import { and, eq, getTableColumns, gte, inArray, or, type SQL, sql, type Table } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
-import type { NumberEvent, NumberState, SaveRequest, SaveResult } from '../contract/number.ts';
+import {
+  type NumberEvent,
+  type NumberState,
+  type SaveRequest,
+  type SaveResult,
+  STAFF_EVENTS,
+} from '../contract/number.ts';
 import type { Database, Transaction } from './client.ts';
 import { numberEmail } from './email-rows.ts';
 import { columnsOf, type NumberRow, stateOf } from './number-row.ts';
@@ -66,6 +72,7 @@ const EVENT_FIELDS = [
   'at',
   'actor',
   'data',
+  'visibility',
   'operationId',
 ] as const;
 const EMAIL_FIELDS = ['id', 'lane', 'numberId', 'attempt', 'kind', 'messageId', 'data'] as const;
@@ -167,12 +174,22 @@ function eventRows(row: NumberRow, events: NumberEvent[]) {
     id: newId('evt'),
     numberId: row.id,
     at: new Date(at),
+    visibility: STAFF_EVENTS.includes(event.type) ? ('staff' as const) : ('everyone' as const),
   })) satisfies Record<(typeof EVENT_FIELDS)[number], unknown>[];
 }
 
 function emailRows(row: NumberRow, state: NumberState, events: NumberEvent[], mailDomain: string) {
-  return events.flatMap(({ email }) =>
-    email ? [numberEmail(row, state, email.kind, { mailDomain, rejection: email.rejection })] : [],
+  return events.flatMap(({ email, revision }) =>
+    email
+      ? [
+          numberEmail(row, state, email.kind, {
+            ...email,
+            mailDomain,
+            // Support may ask more than once.
+            ...(email.kind === 'comment' && { occurrence: revision }),
+          }),
+        ]
+      : [],
   ) satisfies Record<(typeof EMAIL_FIELDS)[number], unknown>[];
 }
 

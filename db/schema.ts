@@ -327,6 +327,8 @@ export const numbers = pgTable(
     verification: jsonb().$type<Decision>(),
     facebookDecision: jsonb('facebook_decision').$type<Decision>(),
     ending: jsonb().$type<Ending>(),
+    /** How many supporters have to approve the details: as the settings were when the attempt was submitted. */
+    approvalsNeeded: integer('approvals_needed').notNull().default(1),
     /** Given so far where a verification needs more than one. */
     approvals: jsonb().$type<Decision[]>().notNull().default([]),
     /** Asked of the customer, and not answered yet. */
@@ -359,6 +361,8 @@ export const numbers = pgTable(
     index('numbers_queue')
       .on(t.status, sql`(${t.attempt} = 1)`, t.waitingSince, t.id)
       .where(sql`${t.status} in (${oneOf(PENDING_STATUSES)})`),
+    // What waits for the customer, beside what was rejected.
+    index('numbers_question').on(t.accountId, t.id.desc()).where(sql`${t.question} is not null`),
     index('numbers_image').on(t.imageId).where(sql`${t.imageId} is not null`),
     index('numbers_callback_profile').on(t.callbackProfileId).where(sql`${t.callbackProfileId} is not null`),
     // Of earlier decisions on the same name or website.

@@ -9,6 +9,8 @@ import { ApplicationFailure, type SignalDefinition } from '@temporalio/common';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Config } from '../contract/config.ts';
 import {
+  type AnswerSignal,
+  customerAnswer,
   type DecisionSignal,
   type EditUpdate,
   editNumber,
@@ -18,9 +20,11 @@ import {
   type NumberApprovalInput,
   NumberOwnerKey,
   NumberStatusKey,
+  type QuestionSignal,
   type ReleaseSignal,
   refresh,
   release,
+  supportQuestion,
   supportVerification,
   TASK_QUEUE,
   type WithdrawSignal,
@@ -61,6 +65,8 @@ export interface NumberWorkflows {
   start(row: NumberRow): Promise<boolean>;
   /** Sends a signal; starts the workflow first where there is none. Throws WorkflowClosed, TemporalUnavailable. */
   decide(row: NumberRow, stage: Stage, signal: DecisionSignal): Promise<void>;
+  ask(row: NumberRow, signal: QuestionSignal): Promise<void>;
+  answer(row: NumberRow, signal: AnswerSignal): Promise<void>;
   withdraw(row: NumberRow, signal: WithdrawSignal): Promise<void>;
   release(row: NumberRow, signal: ReleaseSignal): Promise<void>;
   /**
@@ -79,10 +85,12 @@ const DEADLINE = { start: 3_000, signal: 5_000, edit: 12_000, health: 1_500 };
 /** Temporal takes 10 updates of a workflow at once; two API processes stay below that. */
 const EDITS_IN_FLIGHT = 4;
 
+type StartConfig = Pick<Config, 'FACEBOOK_DUE_HOURS' | 'REPLY_DUE_HOURS' | 'MAX_HISTORY'>;
+
 export function createNumberWorkflows(deps: {
   client: Client;
   db: Database;
-  config: Pick<Config, 'FACEBOOK_DUE_HOURS' | 'MAX_HISTORY'>;
+  config: StartConfig;
 }): NumberWorkflows {
   const { client, db, config } = deps;
   const handle = (row: NumberRow) => client.workflow.getHandle(workflowId(row));
@@ -127,6 +135,8 @@ export function createNumberWorkflows(deps: {
     start,
     decide: (row, stage, payload) =>
       signal(row, stage === 'verification' ? supportVerification : facebookApproval, payload),
+    ask: (row, payload) => signal(row, supportQuestion, payload),
+    answer: (row, payload) => signal(row, customerAnswer, payload),
     withdraw: (row, payload) => signal(row, withdraw, payload),
     release: (row, payload) => signal(row, release, payload),
     refresh: (row) =>
@@ -149,13 +159,17 @@ export function createNumberWorkflows(deps: {
   };
 }
 
-function startOptions(row: NumberRow, config: Pick<Config, 'FACEBOOK_DUE_HOURS' | 'MAX_HISTORY'>) {
+function startOptions(row: NumberRow, config: StartConfig) {
   const input: NumberApprovalInput = {
     numberId: row.id,
     accountId: row.accountId,
     mobileNumber: row.mobileNumber,
     state: stateOf(row),
-    settings: { facebookDueMs: config.FACEBOOK_DUE_HOURS * 3_600_000 },
+    settings: {
+      facebookDueMs: config.FACEBOOK_DUE_HOURS * 3_600_000,
+      replyDueMs: config.REPLY_DUE_HOURS * 3_600_000,
+      approvalsNeeded: row.approvalsNeeded,
+    },
     ...(config.MAX_HISTORY > 0 ? { maxHistory: config.MAX_HISTORY } : {}),
   };
   return {

@@ -8,13 +8,14 @@ import type { EditUpdate, NumberApprovalInput } from '../contract/messages.ts';
 import {
   ACTOR_TYPES,
   type Actor,
+  COMMENT_MAX,
   FIELD_NAMES,
   isPending,
   NUMBER_STATUSES,
   type PendingStatus,
 } from '../contract/number.ts';
 import { CONTROL, DIRECTION } from '../contract/text.ts';
-import type { NewDecision } from './lifecycle.ts';
+import type { Answer, NewDecision, NewQuestion } from './lifecycle.ts';
 
 /** What a payload lacks when a person sends it by hand. */
 interface Defaults {
@@ -66,10 +67,13 @@ function readRequest(
   return { value: { raw, id, by } };
 }
 
-export function readDecision(raw: unknown, defaults: Defaults): Read<NewDecision> {
+export function readDecision(
+  raw: unknown,
+  defaults: Defaults,
+): Read<{ decision: NewDecision; dueAt: string | null }> {
   const request = readRequest(raw, 'decisionId', defaults);
   if (request.problem !== undefined) return request;
-  const { outcome, reason = null, code = null, fields = [] } = request.value.raw;
+  const { outcome, reason = null, code = null, fields = [], dueAt } = request.value.raw;
   if (outcome !== 'approved' && outcome !== 'rejected')
     return { problem: 'outcome is not approved or rejected' };
   if (reason !== null && !isText(reason, 1000)) return { problem: 'reason is not a text of at most 1,000' };
@@ -81,15 +85,77 @@ export function readDecision(raw: unknown, defaults: Defaults): Read<NewDecision
   const { id, by } = request.value;
   return {
     value: {
-      decisionId: id,
-      outcome,
-      reason,
-      // What the customer could make nothing of is left out. Not refused: recorded histories have such decisions.
-      code: code !== null && /^[\w.-]+$/.test(code) ? code : null,
-      fields: fields.filter((field) => FIELD_NAMES.some((name) => name === field)),
-      by,
+      decision: {
+        decisionId: id,
+        outcome,
+        reason,
+        // What the customer could make nothing of is left out. Not refused: recorded histories have such decisions.
+        code: code !== null && /^[\w.-]+$/.test(code) ? code : null,
+        fields: knownFields(fields),
+        by,
+      },
+      // For the same reason: by the clock where it is no time.
+      dueAt: readDueAt(dueAt) ?? null,
     },
   };
+}
+
+export function readQuestion(raw: unknown, defaults: Defaults): Read<NewQuestion> {
+  const request = readRequest(raw, 'operationId', defaults);
+  if (request.problem !== undefined) return request;
+  const { text, fields = [], remainingMs = null } = request.value.raw;
+  const dueAt = readDueAt(request.value.raw['dueAt']);
+  const stage = readStage(request.value.raw['stage']);
+  if (!isComment(text)) return { problem: NO_COMMENT };
+  if (!Array.isArray(fields) || fields.length > 20 || !fields.every((field) => isText(field, 64))) {
+    return { problem: 'fields is not a list of field names' };
+  }
+  if (dueAt === undefined) return { problem: NO_DUE_TIME };
+  if (stage === undefined) return { problem: 'stage is not a pending status' };
+  if (!isNullOr(isDuration)(remainingMs)) return { problem: 'remainingMs is not a number of milliseconds' };
+  const { id: operationId, by } = request.value;
+  return {
+    value: {
+      operationId,
+      by,
+      stage,
+      text,
+      fields: knownFields(fields),
+      dueAt,
+      remainingMs: remainingMs as number | null,
+    },
+  };
+}
+
+export function readAnswer(raw: unknown, defaults: Defaults): Read<Answer> {
+  const request = readRequest(raw, 'operationId', defaults);
+  if (request.problem !== undefined) return request;
+  const { text, question = null } = request.value.raw;
+  const dueAt = readDueAt(request.value.raw['dueAt']);
+  if (!isComment(text)) return { problem: NO_COMMENT };
+  if (question !== null && !isId(question)) return { problem: 'question is not an id' };
+  if (dueAt === undefined) return { problem: NO_DUE_TIME };
+  return { value: { operationId: request.value.id, by: request.value.by, question, text, dueAt } };
+}
+
+const NO_COMMENT = `text is not a text of 1 to ${COMMENT_MAX} characters`;
+const NO_DUE_TIME = 'dueAt is not a time like 2026-11-23T08:00:00Z';
+
+const isComment = (raw: unknown): raw is string => isText(raw, COMMENT_MAX) && raw.trim() !== '';
+
+const knownFields = (fields: string[]) =>
+  fields.filter((field) => FIELD_NAMES.some((name) => name === field));
+
+/** A due time as states have it; undefined where it is none. Of this century: databases know not all of JavaScript's. */
+function readDueAt(raw: unknown): string | null | undefined {
+  if (raw === undefined || raw === null) return null;
+  return isTime(raw) && /^20\d\d-\d\d-\d\dT/.test(raw) ? new Date(raw).toISOString() : undefined;
+}
+
+/** The stage that the sender saw; null where none is named, undefined where it is none. */
+function readStage(raw: unknown): PendingStatus | null | undefined {
+  if (raw === undefined || raw === null) return null;
+  return NUMBER_STATUSES.filter(isPending).find((status) => status === raw);
 }
 
 export function readWithdrawal(
@@ -98,9 +164,8 @@ export function readWithdrawal(
 ): Read<{ operationId: string; by: Actor; stage: PendingStatus | null }> {
   const request = readRequest(raw ?? {}, 'operationId', defaults);
   if (request.problem !== undefined) return request;
-  const given = request.value.raw['stage'] ?? null;
-  const stage = NUMBER_STATUSES.filter(isPending).find((status) => status === given) ?? null;
-  if (given !== stage) return { problem: 'stage is not a pending status' };
+  const stage = readStage(request.value.raw['stage']);
+  if (stage === undefined) return { problem: 'stage is not a pending status' };
   return { value: { operationId: request.value.id, by: request.value.by, stage } };
 }
 
@@ -169,12 +234,12 @@ export function readEdit(raw: unknown, { strict = false } = {}): Read<EditUpdate
 export function isApprovalInput(raw: unknown): raw is NumberApprovalInput {
   if (!isObject(raw) || !isObject(raw['settings'])) return false;
   const { numberId, accountId, mobileNumber, settings, state, maxHistory, carried } = raw;
-  const { facebookDueMs } = settings;
+  const { facebookDueMs, replyDueMs, approvalsNeeded } = settings;
   return (
     [numberId, accountId, mobileNumber].every(isId) &&
-    typeof facebookDueMs === 'number' &&
-    facebookDueMs >= 0 &&
-    facebookDueMs <= LONGEST_DUE_MS &&
+    isDuration(facebookDueMs) &&
+    (replyDueMs === undefined || isDuration(replyDueMs)) &&
+    (approvalsNeeded === undefined || approvalsNeeded === 1 || approvalsNeeded === 2) &&
     (maxHistory === undefined || isCount(maxHistory)) &&
     // Whoever sends an update by hand may give it any id.
     (carried === undefined || (isObject(carried) && isListOf(carried['appliedEdits'], isString))) &&
@@ -186,8 +251,9 @@ export function isApprovalInput(raw: unknown): raw is NumberApprovalInput {
 const LONGEST_DUE_MS = 366 * 24 * 3_600_000;
 
 const isString = (raw: unknown) => typeof raw === 'string';
+const isDuration = (raw: unknown) => typeof raw === 'number' && raw >= 0 && raw <= LONGEST_DUE_MS;
 const isCount = (raw: unknown) => Number.isSafeInteger(raw) && (raw as number) >= 0;
-const isTime = (raw: unknown) => isText(raw, 64) && !Number.isNaN(Date.parse(raw));
+const isTime = (raw: unknown): raw is string => isText(raw, 64) && !Number.isNaN(Date.parse(raw));
 const isNullOr = (check: (raw: unknown) => boolean) => (raw: unknown) => raw === null || check(raw);
 const isListOf = (raw: unknown, check: (raw: unknown) => boolean) => Array.isArray(raw) && raw.every(check);
 const isActor = (raw: unknown) => isObject(raw) && readActor(raw) !== null;
@@ -227,8 +293,10 @@ function isDecision(raw: unknown): boolean {
 const isQuestion = (raw: unknown) =>
   isObject(raw) &&
   isId(raw['operationId']) &&
+  isComment(raw['text']) &&
+  isListOf(raw['fields'], (field) => isText(field, 64)) &&
   isTime(raw['at']) &&
   isActor(raw['by']) &&
-  isCount(raw['remainingMs']);
+  isDuration(raw['remainingMs']);
 const isEnding = (raw: unknown) =>
   isObject(raw) && isId(raw['operationId']) && isActor(raw['by']) && isTime(raw['at']);

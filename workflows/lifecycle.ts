@@ -5,6 +5,7 @@
 import { changedFields } from '../contract/changes.ts';
 import type { ProblemCode } from '../contract/errors.ts';
 import type { Changes, Profile } from '../contract/fields.ts';
+import type { AnswerSignal, QuestionSignal } from '../contract/messages.ts';
 import {
   type Actor,
   type Decision,
@@ -19,21 +20,35 @@ import {
 export type NewDecision = Omit<Decision, 'at'>;
 
 export type Command =
-  | { type: 'verify'; decision: NewDecision }
+  /** `dueAt`: when the review is due where it goes on; left out for "by the clock". */
+  | { type: 'verify'; decision: NewDecision; dueAt?: string | null }
   | { type: 'decideFacebook'; decision: NewDecision }
+  | ({ type: 'ask' } & NewQuestion)
+  | ({ type: 'answer' } & Answer)
   /** `stage`: the status the sender saw; null for "whichever". */
   | { type: 'withdraw'; operationId: string; by: Actor; stage: PendingStatus | null }
   | { type: 'release'; operationId: string; by: Actor }
   | { type: 'edit'; operationId: string; by: Actor; changes: Changes };
+
+/** What is left out by hand is null: any stage, any fields, due times by the clock. */
+export type NewQuestion = Omit<QuestionSignal, 'attempt'>;
+export type Answer = Omit<AnswerSignal, 'attempt'>;
 
 export interface Circumstances {
   /** RFC 3339, UTC. */
   now: string;
   /** Milliseconds Facebook may take. */
   facebookDueMs: number;
+  /** Milliseconds a customer may take to answer where a question does not say. */
+  replyDueMs: number;
+  /** How many supporters have to approve the details. */
+  approvalsNeeded: number;
 }
 
-export type Refusal = Extract<ProblemCode, 'already_decided' | 'not_pending' | 'not_approved'>;
+/** Why a command changes nothing: a problem, or (for nobody but the log) that no such question is open. */
+export type Refusal =
+  | Extract<ProblemCode, 'already_decided' | 'not_pending' | 'not_approved' | 'second_approval_needed'>
+  | 'no_question';
 export type Outcome = { state: NumberState; events: NumberEvent[] } | { refused: Refusal };
 
 /** What has been added to states and profiles since the first release: histories have it or not. */
@@ -61,9 +76,13 @@ export function operationOf(command: Command): string {
 export function apply(state: NumberState, command: Command, at: Circumstances): Outcome {
   switch (command.type) {
     case 'verify':
-      return verify(state, { ...command.decision, at: at.now }, at);
+      return verify(state, { ...command.decision, at: at.now }, command.dueAt ?? null, at);
     case 'decideFacebook':
       return decideFacebook(state, { ...command.decision, at: at.now }, at);
+    case 'ask':
+      return ask(state, command, at);
+    case 'answer':
+      return answer(state, command, at);
     case 'withdraw':
       return withdraw(state, command, at);
     case 'release':
@@ -73,7 +92,7 @@ export function apply(state: NumberState, command: Command, at: Circumstances): 
   }
 }
 
-function verify(state: NumberState, decision: Decision, at: Circumstances): Outcome {
+function verify(state: NumberState, decision: Decision, dueAt: string | null, at: Circumstances): Outcome {
   if (state.status !== 'PENDING_VERIFICATION') {
     return { refused: state.verification ? 'already_decided' : 'not_pending' };
   }
@@ -82,13 +101,21 @@ function verify(state: NumberState, decision: Decision, at: Circumstances): Outc
     const rejected = close(state, 'REJECTED', at, { verification: decision, facebookDecision: null });
     return step(rejected, 'verification.rejected', decision, rejectedEmail('support', decision));
   }
+  const others = state.approvals.filter((given) => !isSamePerson(given.by, decision.by));
+  if (others.length + 1 < at.approvalsNeeded) {
+    if (others.length < state.approvals.length) return { refused: 'second_approval_needed' };
+    const first = { ...resume(state, dueAt, at), approvals: [...others, decision] };
+    return step(first, 'verification.first_approval', decision, null);
+  }
   const verified = step(
     {
       ...state,
       status: 'PENDING_FACEBOOK_APPROVAL',
       verification: decision,
+      approvals: others.length > 0 ? [...others, decision] : [],
+      question: null,
       waitingSince: at.now,
-      dueAt: new Date(Date.parse(at.now) + at.facebookDueMs).toISOString(),
+      dueAt: later(at.now, at.facebookDueMs),
       updatedAt: at.now,
     },
     'verification.approved',
@@ -123,6 +150,46 @@ function settleFacebook(state: NumberState, decision: Decision, at: Circumstance
       );
 }
 
+/** Turn and due time pass to the customer. Asked again, the new question takes the place of the open one. */
+function ask(state: NumberState, command: Command & { type: 'ask' }, at: Circumstances): Outcome {
+  const { operationId, by, text, fields } = command;
+  if (!isPending(state.status)) return { refused: 'not_pending' };
+  if (command.stage !== null && command.stage !== state.status) return { refused: 'already_decided' };
+  if (state.question?.operationId === operationId) return { state, events: [] };
+  const dueAt = command.dueAt ?? later(at.now, at.replyDueMs);
+  const remainingMs =
+    // While a question is open, the due time is the customer's.
+    state.question?.remainingMs ?? command.remainingMs ?? Math.max(0, between(at.now, state.dueAt));
+  const question = { operationId, text, fields, at: at.now, by, remainingMs };
+  return step(
+    { ...state, question, dueAt, updatedAt: at.now },
+    'question.asked',
+    command,
+    { kind: 'comment', rejection: null, comment: { text, replyDueAt: dueAt } },
+    { text, fields, dueAt },
+  );
+}
+
+/** The stage goes on with the time it had left. An answer to a question that is not open any more is a comment. */
+function answer(state: NumberState, command: Command & { type: 'answer' }, at: Circumstances): Outcome {
+  const asked = state.question?.operationId;
+  if (asked === undefined || (command.question ?? asked) !== asked) return { refused: 'no_question' };
+  const { text, dueAt } = command;
+  return step(resume(state, dueAt, at), 'question.answered', command, null, { text });
+}
+
+/** Ends the open question, if any: it is the stage's turn again until `dueAt`, or for what is left by the clock. */
+function resume(state: NumberState, dueAt: string | null, at: Circumstances): NumberState {
+  const { question } = state;
+  if (question === null) return { ...state, updatedAt: at.now };
+  return {
+    ...state,
+    question: null,
+    dueAt: dueAt ?? later(at.now, question.remainingMs),
+    updatedAt: at.now,
+  };
+}
+
 function withdraw(state: NumberState, command: Command & { type: 'withdraw' }, at: Circumstances): Outcome {
   if (!isPending(state.status)) return { refused: 'not_pending' };
   // A stage ends by exactly one of approve, reject and withdraw: who saw an ended stage is told.
@@ -152,14 +219,24 @@ function edit(state: NumberState, command: Command & { type: 'edit' }, at: Circu
   return step({ ...state, profile, updatedAt: at.now }, 'edited', command, null, { changes });
 }
 
-/** Ends the attempt: nothing is awaited any more. */
+/** Ends the attempt: nothing is awaited any more, and approvals that came to no verification count for nothing. */
 function close(
   state: NumberState,
   status: 'APPROVED' | 'REJECTED' | 'WITHDRAWN',
   at: Circumstances,
   rest: Partial<NumberState>,
 ): NumberState {
-  return { ...state, status, waitingSince: null, dueAt: null, decidedAt: at.now, updatedAt: at.now, ...rest };
+  const ended = { ...state, ...rest };
+  return {
+    ...ended,
+    status,
+    approvals: ended.verification?.outcome === 'approved' ? ended.approvals : [],
+    question: null,
+    waitingSince: null,
+    dueAt: null,
+    decidedAt: at.now,
+    updatedAt: at.now,
+  };
 }
 
 /** Raises the revision and writes the event of it. */
@@ -186,6 +263,11 @@ function step(
   };
   return { state, events: [event] };
 }
+
+const isSamePerson = (one: Actor, other: Actor) => one.type === other.type && one.id === other.id;
+
+const between = (from: string, to: string | null) => (to === null ? 0 : Date.parse(to) - Date.parse(from));
+const later = (from: string, ms: number) => new Date(Date.parse(from) + ms).toISOString();
 
 function rejectedEmail(by: RejectionNotice['by'], decision: Decision): NumberEvent['email'] {
   const { reason, code, fields } = decision;

@@ -25,6 +25,7 @@ import {
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import {
+  customerAnswer,
   editNumber,
   facebookApproval,
   getNumber,
@@ -34,12 +35,22 @@ import {
   NumberStatusKey,
   refresh,
   release,
+  supportQuestion,
   supportVerification,
   withdraw,
   workflowId,
 } from '../contract/messages.ts';
 import { isLive, isPending, type NumberEvent, type NumberState } from '../contract/number.ts';
-import { isApprovalInput, type Read, readDecision, readEdit, readRelease, readWithdrawal } from './guards.ts';
+import {
+  isApprovalInput,
+  type Read,
+  readAnswer,
+  readDecision,
+  readEdit,
+  readQuestion,
+  readRelease,
+  readWithdrawal,
+} from './guards.ts';
 import { apply, type Command, complete, operationOf, type Refusal } from './lifecycle.ts';
 import { type EmailNotes, nameSave, tellStory } from './story.ts';
 
@@ -60,6 +71,9 @@ const { sendEmails } = proxyActivities<Pick<Activities, 'sendEmails'>>({
 
 /** Edits whose ids are remembered over continue-as-new: the server's own memory of them ends there. */
 const REMEMBERED_EDITS = 500;
+
+/** For workflows that an earlier release started: its settings did not say. */
+const EARLIER_SETTINGS = { approvalsNeeded: 1, replyDueMs: 72 * 3_600_000 };
 
 /** A command that was applied, on its way into the database. */
 interface Change {
@@ -95,7 +109,8 @@ export async function numberApproval(input: NumberApprovalInput): Promise<Number
 }
 
 async function live(input: NumberApprovalInput, cancelled: Promise<never>): Promise<NumberResult> {
-  const { numberId, accountId, mobileNumber, settings } = input;
+  const { numberId, accountId, mobileNumber } = input;
+  const settings = { ...EARLIER_SETTINGS, ...input.settings };
   let state = complete(input.state);
   let superseded = false;
   let refreshAsked = false;
@@ -108,11 +123,9 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
   const emails: EmailNotes = { trouble: null, refused: [] };
 
   const defaults = () => ({ attempt: state.attempt, newId: uuid4 });
-  const circumstances = () => ({
-    now: new Date().toISOString(),
-    facebookDueMs: settings.facebookDueMs,
-  });
-  const tell = () => setCurrentDetails(tellStory(mobileNumber, state, emails));
+  const circumstances = () => ({ ...settings, now: new Date().toISOString() });
+  const tell = () =>
+    setCurrentDetails(tellStory(mobileNumber, state, { emails, approvalsNeeded: settings.approvalsNeeded }));
   const isIdle = () => unsaved.length === 0 && !saving && !sending && !emailsDue && allHandlersFinished();
 
   /** Takes a new state, and shows it to operators. */
@@ -151,15 +164,19 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
 
   const signals: Record<string, (raw: unknown) => void> = {
     supportVerification: (raw) =>
-      onSignal('supportVerification', readDecision(raw, defaults()), (decision) => ({
+      onSignal('supportVerification', readDecision(raw, defaults()), (value) => ({
         type: 'verify',
-        decision,
+        ...value,
       })),
     facebookApproval: (raw) =>
-      onSignal('facebookApproval', readDecision(raw, defaults()), (decision) => ({
+      onSignal('facebookApproval', readDecision(raw, defaults()), ({ decision }) => ({
         type: 'decideFacebook',
         decision,
       })),
+    supportQuestion: (raw) =>
+      onSignal('supportQuestion', readQuestion(raw, defaults()), (value) => ({ type: 'ask', ...value })),
+    customerAnswer: (raw) =>
+      onSignal('customerAnswer', readAnswer(raw, defaults()), (value) => ({ type: 'answer', ...value })),
     withdraw: (raw) =>
       onSignal('withdraw', readWithdrawal(raw, defaults()), (value) => ({ type: 'withdraw', ...value })),
     release: (raw) =>
@@ -178,6 +195,8 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
   for (const [signal, description] of [
     [supportVerification, `Support decides: ${decisionShape}`],
     [facebookApproval, `Facebook decided: ${decisionShape}`],
+    [supportQuestion, 'Asks the customer, who gets an email: { text, fields, dueAt, by }'],
+    [customerAnswer, 'Answers the open question for the customer: { text, by }'],
     [withdraw, 'Withdraws a pending number: {} or { by }'],
     [release, 'Releases an approved number: {} or { by }'],
     [refresh, "Takes the database's state where this workflow lags behind it, e.g. after a reset: {}"],

@@ -24,10 +24,16 @@ export interface EmailNotes {
 }
 
 /** Markdown, below 20 KB. */
-export function tellStory(mobileNumber: string, state: NumberState, emails: EmailNotes): string {
-  const awaited = state.waitingSince
-    ? `Waits since ${time(state.waitingSince)} for ${AWAITED[state.status]}; due ${time(state.dueAt)}.`
-    : `${AWAITED[state.status]}.`;
+export function tellStory(
+  mobileNumber: string,
+  state: NumberState,
+  about: { emails: EmailNotes; approvalsNeeded: number },
+): string {
+  const { question } = state;
+  const { emails, approvalsNeeded } = about;
+  const since = question?.at ?? state.waitingSince;
+  const party = question ? "the **customer** to answer support's question" : AWAITED[state.status];
+  const awaited = since ? `Waits since ${time(since)} for ${party}; due ${time(state.dueAt)}.` : `${party}.`;
   const lines = [
     `## ${state.status}`,
     awaited,
@@ -37,6 +43,12 @@ export function tellStory(mobileNumber: string, state: NumberState, emails: Emai
     `- Support: ${decided(state.verification, state)}`,
     `- Facebook: ${decided(state.facebookDecision, state)}${isHeld(state) ? ' (held until support approves)' : ''}`,
   ];
+  if (approvalsNeeded > 1) {
+    const given = state.approvals.map(({ by, at }) => `${who(by)} at ${time(at)}`);
+    const count = `${given.length} of ${approvalsNeeded} approvals`;
+    lines.push(`- Four eyes: ${[count, ...given].join('; ')}`);
+  }
+  if (question) lines.push(`- Asked by ${who(question.by)}: ${plain(question.text)}`);
   if (state.ending) lines.push(`- ${state.status} by ${who(state.ending.by)} at ${time(state.ending.at)}`);
   if (emails.trouble) lines.push(`- Emails: ${plain(emails.trouble)}; the ledger says what came of them`);
   for (const refused of emails.refused) lines.push(`- Emails: refused for good: ${plain(refused)}`);

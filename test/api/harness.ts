@@ -38,6 +38,8 @@ const unavailable = async () => {
 export const TEMPORAL_DOWN: NumberWorkflows = {
   start: unavailable,
   decide: unavailable,
+  ask: unavailable,
+  answer: unavailable,
   withdraw: unavailable,
   release: unavailable,
   edit: unavailable,

@@ -5,7 +5,7 @@ import { saveNumber } from '../../db/save.ts';
 import { apply, type Command } from '../../workflows/lifecycle.ts';
 import { acceptNumber, readEmails, readEvents, readState } from '../support/accepted.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { CUSTOMER, decision } from '../support/number-state.ts';
+import { AN_HOUR_LATER, CUSTOMER, decision } from '../support/number-state.ts';
 import { createAccount } from '../support/stack.ts';
 
 let database: TestDatabase;
@@ -28,7 +28,7 @@ function after(row: NumberRow, ...commands: Command[]): SaveRequest {
   const events: NumberEvent[] = [];
   for (const command of commands) {
     const at = new Date(Date.parse(state.updatedAt) + 1_000).toISOString();
-    const outcome = apply(state, command, { now: at, facebookDueMs: 3_600_000 });
+    const outcome = apply(state, command, { ...AN_HOUR_LATER, now: at });
     if ('refused' in outcome) throw new Error(outcome.refused);
     state = outcome.state;
     events.push(...outcome.events);

@@ -14,7 +14,11 @@ export function freshNumber(): string {
   return `+1415555${String(next++).padStart(4, '0')}`;
 }
 
-export async function acceptNumber(db: Database, accountId: string): Promise<NumberRow> {
+export async function acceptNumber(
+  db: Database,
+  accountId: string,
+  changes: Partial<typeof numbers.$inferInsert> = {},
+): Promise<NumberRow> {
   const id = newId('num');
   const now = new Date();
   const state = submittedState({
@@ -25,7 +29,10 @@ export async function acceptNumber(db: Database, accountId: string): Promise<Num
   const mobileNumber = freshNumber();
   const [row] = await db
     .insert(numbers)
-    .values({ id, accountId, mobileNumber, ...columnsOf(state), submittedBy: CUSTOMER, submittedAt: now })
+    .values({
+      ...{ id, accountId, mobileNumber, ...columnsOf(state), submittedBy: CUSTOMER, submittedAt: now },
+      ...changes,
+    })
     .returning();
   await db.insert(numberEvents).values({
     id: newId('evt'),

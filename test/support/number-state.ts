@@ -1,9 +1,18 @@
 import type { NumberState } from '../../contract/number.ts';
-import type { NewDecision } from '../../workflows/lifecycle.ts';
+import type { Circumstances, NewDecision } from '../../workflows/lifecycle.ts';
 
 const SUBMITTED_AT = '2026-11-02T09:00:00.000Z';
 export const SUPPORT = { type: 'support', id: 'usr_1' } as const;
+export const COLLEAGUE = { type: 'support', id: 'usr_2' } as const;
 export const CUSTOMER = { type: 'customer', id: 'key_1' } as const;
+
+/** What a command is judged by, an hour after the submission. */
+export const AN_HOUR_LATER: Circumstances = {
+  now: '2026-11-02T10:00:00.000Z',
+  facebookDueMs: 7 * 24 * 3_600_000,
+  replyDueMs: 72 * 3_600_000,
+  approvalsNeeded: 1,
+};
 
 /** A number that was just submitted. */
 export function submittedState(changes: Partial<NumberState> = {}): NumberState {

@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   isApprovalInput,
+  readAnswer,
   readDecision,
   readEdit,
+  readQuestion,
   readRelease,
   readWithdrawal,
 } from '../../workflows/guards.ts';
@@ -22,12 +24,15 @@ describe('decisions sent by hand', () => {
   test('what is left out is filled in', () => {
     expect(readDecision({ outcome: 'approved' }, defaults)).toEqual({
       value: {
-        decisionId: 'drawn',
-        outcome: 'approved',
-        reason: null,
-        code: null,
-        fields: [],
-        by: { type: 'operator', id: null },
+        decision: {
+          decisionId: 'drawn',
+          outcome: 'approved',
+          reason: null,
+          code: null,
+          fields: [],
+          by: { type: 'operator', id: null },
+        },
+        dueAt: null,
       },
     });
   });
@@ -61,12 +66,15 @@ describe('decisions sent by hand', () => {
 
 test('what a customer could make nothing of is left out of a decision', () => {
   const raw = { outcome: 'approved', fields: ['colour', 'website', 'displayName'], code: 'two words' };
-  expect(readDecision(raw, defaults).value).toMatchObject({ fields: ['website', 'displayName'], code: null });
+  expect(readDecision(raw, defaults).value?.decision).toMatchObject({
+    fields: ['website', 'displayName'],
+    code: null,
+  });
 });
 
 test('who decided is kept with the name, where one is sent', () => {
   const by = { type: 'support', id: 'usr_1', name: 'Sam Support', email: 'x' };
-  expect(readDecision({ outcome: 'approved', by }, defaults).value?.by).toEqual({
+  expect(readDecision({ outcome: 'approved', by }, defaults).value?.decision.by).toEqual({
     type: 'support',
     id: 'usr_1',
     name: 'Sam Support',
@@ -78,6 +86,83 @@ test('a withdrawal or a release needs nothing but the right attempt', () => {
   expect(readRelease({}, defaults)).toMatchObject({ value: { operationId: 'drawn' } });
   expect(readWithdrawal({ stage: 'APPROVED' }, defaults).problem).toBeDefined();
   expect(readRelease({ attempt: 1 }, defaults).problem).toBeDefined();
+});
+
+describe('questions and answers sent by hand', () => {
+  test('need a text; what else is left out is filled in', () => {
+    expect(readQuestion({ text: 'Which shop?' }, defaults)).toEqual({
+      value: {
+        operationId: 'drawn',
+        by: { type: 'operator', id: null },
+        stage: null,
+        text: 'Which shop?',
+        fields: [],
+        dueAt: null,
+        remainingMs: null,
+      },
+    });
+    expect(readAnswer({ text: 'That one' }, defaults)).toEqual({
+      value: {
+        operationId: 'drawn',
+        by: { type: 'operator', id: null },
+        question: null,
+        text: 'That one',
+        dueAt: null,
+      },
+    });
+  });
+
+  test('have times in one form, and fields that there are', () => {
+    const raw = { text: 'x', dueAt: '2026-12-01T12:00:00+02:00', fields: ['colour', 'website'] };
+    expect(readQuestion(raw, defaults).value).toMatchObject({
+      dueAt: '2026-12-01T10:00:00.000Z',
+      fields: ['website'],
+    });
+  });
+
+  const bad: [object][] = [
+    [{}],
+    [{ text: 7 }],
+    [{ text: ' \n' }],
+    [{ text: 'x'.repeat(2001) }],
+    [{ text: 'a\u0000b' }],
+    [{ text: '\ud800' }],
+    [{ text: 'x', attempt: 1 }],
+    [{ text: 'x', by: 'me' }],
+    [{ text: 'x', operationId: 5 }],
+    [{ text: 'x', dueAt: 'soon' }],
+    [{ text: 'x', dueAt: '2026' }],
+    // JavaScript knows these years, PostgreSQL or Temporal does not.
+    [{ text: 'x', dueAt: '+275760-09-13T00:00:00.000Z' }],
+    [{ text: 'x', dueAt: '0000-01-01T00:00:00.000Z' }],
+    [{ text: 'x', dueAt: 1_700_000_000_000 }],
+  ];
+  test.each(bad)('junk is named: %j', (raw) => {
+    expect(readQuestion(raw, defaults).problem).toEqual(expect.any(String));
+    expect(readAnswer(raw, defaults).problem).toEqual(expect.any(String));
+  });
+
+  test.each([
+    [{ text: 'x', fields: 'address' }],
+    [{ text: 'x', fields: [1] }],
+    [{ text: 'x', stage: 'APPROVED' }],
+    [{ text: 'x', remainingMs: -1 }],
+    [{ text: 'x', remainingMs: '5' }],
+    [{ text: 'x', remainingMs: 1e300 }],
+  ])('so is junk of a question: %j', (raw) => {
+    expect(readQuestion(raw, defaults).problem).toEqual(expect.any(String));
+  });
+
+  test('an answer to what is no id is junk', () => {
+    expect(readAnswer({ text: 'x', question: 7 }, defaults).problem).toEqual(expect.any(String));
+  });
+});
+
+test('a due time of a decision that is none counts by the clock', () => {
+  const dueAt = (given: unknown) =>
+    readDecision({ outcome: 'approved', dueAt: given }, defaults).value?.dueAt;
+  expect(dueAt('2026-12-01T12:00:00Z')).toBe('2026-12-01T12:00:00.000Z');
+  expect([dueAt('soon'), dueAt({}), dueAt(7)]).toEqual([null, null, null]);
 });
 
 describe('edits sent by hand', () => {
@@ -117,6 +202,9 @@ test('what was sent is not repeated, however long or deep it is', () => {
     readDecision({ outcome: long, by: { type: 'support', id: 'a' } }, defaults).problem,
     readDecision({ outcome: 'approved', fields: [deep] }, defaults).problem,
     readWithdrawal({ stage: deep }, defaults).problem,
+    readQuestion({ text: long }, defaults).problem,
+    readQuestion({ text: 'x', dueAt: long, fields: deep }, defaults).problem,
+    readAnswer({ text: 'x', question: deep }, defaults).problem,
     readEdit({ changes: { [long]: 'x' } }).problem,
     readEdit({ changes: { address: deep } }).problem,
   ];
@@ -142,6 +230,8 @@ describe('a start input', () => {
           verification: decided,
           facebookDecision: decided,
           ending: { operationId: 'op_w', by, at },
+          approvals: [decided],
+          question: { operationId: 'op_q', text: 'Which?', fields: ['address'], at, by, remainingMs: 5 },
         },
       }),
     ).toBe(true);
@@ -156,6 +246,9 @@ describe('a start input', () => {
     [{ ...input(), settings: {} }],
     [{ ...input(), settings: { facebookDueMs: 1e300 } }],
     [{ ...input(), settings: { facebookDueMs: Number.NaN } }],
+    [{ ...input(), settings: { facebookDueMs: 1, approvalsNeeded: 3 } }],
+    [{ ...input(), settings: { facebookDueMs: 1, approvalsNeeded: '2' } }],
+    [{ ...input(), settings: { facebookDueMs: 1, replyDueMs: -1 } }],
     [{ ...input(), maxHistory: 'x' }],
     [{ ...input(), carried: { appliedEdits: 5 } }],
     [{ ...input(), carried: 5 }],
@@ -167,6 +260,9 @@ describe('a start input', () => {
     [state({ verification: { outcome: 'approved' } })],
     [state({ facebookDecision: {} })],
     [state({ ending: {} })],
+    [state({ approvals: [{}] })],
+    [state({ question: {} })],
+    [state({ question: { operationId: 'op', text: '', fields: [], at: 'now', by: {}, remainingMs: 1 } })],
     [state({ revision: 1.5 })],
     [state({ profile: null })],
     [state({ profile: { displayName: 5 } })],
@@ -179,7 +275,9 @@ describe('a start input', () => {
 test('no JSON value makes a guard throw', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (raw) => {
-      for (const read of [readDecision, readWithdrawal, readRelease]) read(raw, defaults);
+      for (const read of [readDecision, readQuestion, readAnswer, readWithdrawal, readRelease])
+        read(raw, defaults);
+      readQuestion({ text: 'x', dueAt: raw, remainingMs: raw, stage: raw, fields: raw }, defaults);
       readEdit(raw);
       readEdit({ changes: raw });
       isApprovalInput(raw);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { nextStep } from '../../contract/next-action.ts';
 import {
   isLive,
   isPending,
@@ -7,10 +8,18 @@ import {
   type NumberState,
   type NumberStatus,
 } from '../../contract/number.ts';
-import { apply, type Command, operationOf } from '../../workflows/lifecycle.ts';
-import { CUSTOMER, decision, SUPPORT, submittedState } from '../support/number-state.ts';
+import { apply, type Circumstances, type Command, operationOf } from '../../workflows/lifecycle.ts';
+import {
+  AN_HOUR_LATER as AT,
+  COLLEAGUE,
+  CUSTOMER,
+  decision,
+  SUPPORT,
+  submittedState,
+} from '../support/number-state.ts';
 
-const AT = { now: '2026-11-02T10:00:00.000Z', facebookDueMs: 7 * 24 * 3_600_000 };
+/** Of a category that takes two supporters to approve. */
+const FOUR_EYES: Circumstances = { ...AT, approvalsNeeded: 2 };
 
 const approve: Command = { type: 'verify', decision: decision({ decisionId: 'op_v' }) };
 const reject: Command = { type: 'verify', decision: decision({ decisionId: 'op_v', outcome: 'rejected' }) };
@@ -27,13 +36,33 @@ const edit: Command = {
   by: CUSTOMER,
   changes: { website: 'https://widgets.example' },
 };
-const COMMANDS = { approve, reject, fbApprove, fbReject, withdraw, release, edit };
+const ask: Command = {
+  type: 'ask',
+  operationId: 'op_q',
+  by: SUPPORT,
+  stage: null,
+  text: 'Which shop?',
+  fields: ['address'],
+  dueAt: '2026-11-04T10:00:00.000Z',
+  remainingMs: 7_200_000,
+};
+const answer: Command = {
+  type: 'answer',
+  operationId: 'op_a',
+  by: CUSTOMER,
+  question: 'op_q',
+  text: 'That one.',
+  dueAt: '2026-11-05T08:00:00.000Z',
+};
+const COMMANDS = { approve, reject, fbApprove, fbReject, ask, answer, withdraw, release, edit };
 
 /** Applies commands that must all be taken. */
-function having(...commands: Command[]): { state: NumberState; events: NumberEvent[] } {
+const having = (...commands: Command[]) => havingAt(AT, ...commands);
+
+function havingAt(at: Circumstances, ...commands: Command[]): { state: NumberState; events: NumberEvent[] } {
   return commands.reduce(
     (so, command) => {
-      const outcome = apply(so.state, command, AT);
+      const outcome = apply(so.state, command, at);
       if ('refused' in outcome) throw new Error(`${operationOf(command)} refused: ${outcome.refused}`);
       return { state: outcome.state, events: [...so.events, ...outcome.events] };
     },
@@ -41,9 +70,10 @@ function having(...commands: Command[]): { state: NumberState; events: NumberEve
   );
 }
 
-const STATES: Record<NumberStatus | 'HELD', NumberState> = {
+const STATES: Record<NumberStatus | 'HELD' | 'ASKED', NumberState> = {
   PENDING_VERIFICATION: having().state,
   HELD: having(fbApprove).state,
+  ASKED: having(ask).state,
   PENDING_FACEBOOK_APPROVAL: having(approve).state,
   APPROVED: having(approve, fbApprove).state,
   REJECTED: having(reject).state,
@@ -52,7 +82,12 @@ const STATES: Record<NumberStatus | 'HELD', NumberState> = {
 };
 
 describe('every command in every state', () => {
-  const no = { decided: 'already_decided', pending: 'not_pending', approved: 'not_approved' } as const;
+  const no = {
+    decided: 'already_decided',
+    pending: 'not_pending',
+    approved: 'not_approved',
+    question: 'no_question',
+  } as const;
   test.each<[keyof typeof STATES, Record<keyof typeof COMMANDS, string>]>([
     [
       'PENDING_VERIFICATION',
@@ -61,6 +96,8 @@ describe('every command in every state', () => {
         reject: 'REJECTED',
         fbApprove: 'PENDING_VERIFICATION',
         fbReject: 'PENDING_VERIFICATION',
+        ask: 'PENDING_VERIFICATION',
+        answer: no.question,
         withdraw: 'WITHDRAWN',
         release: no.approved,
         edit: no.approved,
@@ -73,6 +110,22 @@ describe('every command in every state', () => {
         reject: 'REJECTED',
         fbApprove: no.decided,
         fbReject: no.decided,
+        ask: 'PENDING_VERIFICATION',
+        answer: no.question,
+        withdraw: 'WITHDRAWN',
+        release: no.approved,
+        edit: no.approved,
+      },
+    ],
+    [
+      'ASKED',
+      {
+        approve: 'PENDING_FACEBOOK_APPROVAL',
+        reject: 'REJECTED',
+        fbApprove: 'PENDING_VERIFICATION',
+        fbReject: 'PENDING_VERIFICATION',
+        ask: 'PENDING_VERIFICATION',
+        answer: 'PENDING_VERIFICATION',
         withdraw: 'WITHDRAWN',
         release: no.approved,
         edit: no.approved,
@@ -85,6 +138,8 @@ describe('every command in every state', () => {
         reject: no.decided,
         fbApprove: 'APPROVED',
         fbReject: 'REJECTED',
+        ask: 'PENDING_FACEBOOK_APPROVAL',
+        answer: no.question,
         withdraw: 'WITHDRAWN',
         release: no.approved,
         edit: no.approved,
@@ -97,6 +152,8 @@ describe('every command in every state', () => {
         reject: no.decided,
         fbApprove: no.decided,
         fbReject: no.decided,
+        ask: no.pending,
+        answer: no.question,
         withdraw: no.pending,
         release: 'RELEASED',
         edit: 'APPROVED',
@@ -109,6 +166,8 @@ describe('every command in every state', () => {
         reject: no.decided,
         fbApprove: no.pending,
         fbReject: no.pending,
+        ask: no.pending,
+        answer: no.question,
         withdraw: no.pending,
         release: no.approved,
         edit: no.approved,
@@ -121,6 +180,8 @@ describe('every command in every state', () => {
         reject: no.pending,
         fbApprove: no.pending,
         fbReject: no.pending,
+        ask: no.pending,
+        answer: no.question,
         withdraw: no.pending,
         release: no.approved,
         edit: no.approved,
@@ -133,6 +194,8 @@ describe('every command in every state', () => {
         reject: no.decided,
         fbApprove: no.decided,
         fbReject: no.decided,
+        ask: no.pending,
+        answer: no.question,
         withdraw: no.pending,
         release: no.approved,
         edit: no.approved,
@@ -218,18 +281,201 @@ describe('what a transition brings with it', () => {
   });
 });
 
+describe('four eyes', () => {
+  const first: Command = { type: 'verify', decision: decision({ decisionId: 'op_1' }) };
+  const second: Command = { type: 'verify', decision: decision({ decisionId: 'op_2', by: COLLEAGUE }) };
+
+  test('a first approval is kept, and changes neither status nor due time', () => {
+    const { state, events } = havingAt(FOUR_EYES, first);
+    expect(state).toMatchObject({
+      status: 'PENDING_VERIFICATION',
+      revision: 2,
+      verification: null,
+      dueAt: submittedState().dueAt,
+      approvals: [{ decisionId: 'op_1', by: SUPPORT, at: AT.now }],
+    });
+    expect(events).toMatchObject([{ type: 'verification.first_approval', revision: 2, email: null }]);
+  });
+
+  test('the second of another person verifies', () => {
+    const { state, events } = havingAt(FOUR_EYES, first, second);
+    expect(state).toMatchObject({
+      status: 'PENDING_FACEBOOK_APPROVAL',
+      revision: 3,
+      verification: { decisionId: 'op_2' },
+      approvals: [{ by: SUPPORT }, { by: COLLEAGUE }],
+    });
+    expect(events.at(-1)).toMatchObject({ type: 'verification.approved', email: { kind: 'verified' } });
+  });
+
+  test('the same person cannot give both, nor can two sent by hand', () => {
+    const { state } = havingAt(FOUR_EYES, first);
+    const again: Command = { type: 'verify', decision: decision({ decisionId: 'op_3' }) };
+    for (const command of [first, again])
+      expect(apply(state, command, FOUR_EYES)).toEqual({ refused: 'second_approval_needed' });
+    const byHand = (decisionId: string): Command => ({
+      type: 'verify',
+      decision: decision({ decisionId, by: { type: 'operator', id: null } }),
+    });
+    const { state: handed } = havingAt(FOUR_EYES, byHand('op_1'));
+    expect(apply(handed, byHand('op_2'), FOUR_EYES)).toEqual({ refused: 'second_approval_needed' });
+  });
+
+  test('a rejection rejects at once, and the approval before it counts for nothing', () => {
+    for (const by of [SUPPORT, COLLEAGUE]) {
+      const no: Command = {
+        type: 'verify',
+        decision: decision({ decisionId: 'op_no', outcome: 'rejected', by }),
+      };
+      expect(havingAt(FOUR_EYES, first, no).state).toMatchObject({ status: 'REJECTED', approvals: [] });
+    }
+    expect(havingAt(FOUR_EYES, first, withdraw).state).toMatchObject({ status: 'WITHDRAWN', approvals: [] });
+  });
+
+  test('a held Facebook decision waits for the second', () => {
+    expect(havingAt(FOUR_EYES, fbApprove, first).state.status).toBe('PENDING_VERIFICATION');
+    expect(havingAt(FOUR_EYES, first, fbApprove, second).state).toMatchObject({
+      status: 'APPROVED',
+      revision: 5,
+      approvals: [{ by: SUPPORT }, { by: COLLEAGUE }],
+    });
+  });
+
+  test('where one is enough there are no approvals to list', () => {
+    expect(having(approve).state.approvals).toEqual([]);
+  });
+});
+
+describe('a question', () => {
+  test('passes turn and due time to the customer, and tells them', () => {
+    const { state, events } = having(ask);
+    expect(state).toMatchObject({ status: 'PENDING_VERIFICATION', revision: 2, dueAt: ask.dueAt });
+    expect(nextStep(state)).toEqual({
+      waitingFor: 'customer',
+      nextAction: { type: 'reply', fields: ['address'], dueAt: ask.dueAt },
+    });
+    expect(events).toMatchObject([
+      {
+        type: 'question.asked',
+        data: { text: 'Which shop?', fields: ['address'], dueAt: ask.dueAt },
+        email: { kind: 'comment', comment: { text: 'Which shop?', replyDueAt: ask.dueAt } },
+      },
+    ]);
+  });
+
+  test('that is answered gives both back', () => {
+    const { state, events } = having(ask, answer);
+    expect(state).toMatchObject({
+      status: 'PENDING_VERIFICATION',
+      question: null,
+      dueAt: answer.dueAt,
+      waitingSince: submittedState().waitingSince,
+    });
+    expect(nextStep(state).waitingFor).toBe('support');
+    expect(events.at(-1)).toMatchObject({
+      type: 'question.answered',
+      actor: CUSTOMER,
+      data: { text: 'That one.' },
+      email: null,
+    });
+    expect(having(approve, ask, answer).state).toMatchObject({
+      status: 'PENDING_FACEBOOK_APPROVAL',
+      question: null,
+    });
+  });
+
+  test('sent by hand without times counts by the clock', () => {
+    const asked = having({ ...ask, dueAt: null, remainingMs: null }).state;
+    expect(asked.dueAt).toBe('2026-11-05T10:00:00.000Z');
+    // Of the 24 hours of verification one had passed.
+    expect(asked.question?.remainingMs).toBe(23 * 3_600_000);
+    const later = { ...AT, now: '2026-11-05T12:00:00.000Z' };
+    expect(apply(asked, { ...answer, question: null, dueAt: null }, later)).toMatchObject({
+      state: { dueAt: '2026-11-06T11:00:00.000Z' },
+    });
+    const overdue = { ...AT, now: '2026-12-01T00:00:00.000Z' };
+    expect(apply(submittedState(), { ...ask, remainingMs: null }, overdue)).toMatchObject({
+      state: { question: { remainingMs: 0 } },
+    });
+  });
+
+  test('that is asked again takes the place of the first, and keeps the time that was left then', () => {
+    const again: Command = { ...ask, operationId: 'op_q2', text: 'Which town?', remainingMs: 1 };
+    const { state } = having(ask, again);
+    expect(state.question).toMatchObject({
+      operationId: 'op_q2',
+      text: 'Which town?',
+      remainingMs: 7_200_000,
+    });
+    expect(apply(state, answer, AT)).toEqual({ refused: 'no_question' });
+    expect(apply(state, again, AT)).toEqual({ state, events: [] });
+  });
+
+  test('falls away with a decision and a withdrawal, and waits while a Facebook decision is held', () => {
+    for (const end of [approve, reject, withdraw]) expect(having(ask, end).state.question).toBeNull();
+    expect(having(approve, ask, fbApprove).state).toMatchObject({ status: 'APPROVED', question: null });
+    expect(having(fbApprove, ask, approve).state).toMatchObject({ status: 'APPROVED', question: null });
+    expect(having(ask, fbApprove).state.question).toMatchObject({ operationId: 'op_q' });
+  });
+
+  test('falls away with a first approval, too, and the review goes on', () => {
+    const first: Command = { type: 'verify', decision: decision(), dueAt: '2026-11-06T09:00:00.000Z' };
+    expect(havingAt(FOUR_EYES, ask, first).state).toMatchObject({ question: null, dueAt: first.dueAt });
+    const byClock = havingAt(FOUR_EYES, ask, { ...first, dueAt: null }).state;
+    expect(byClock.dueAt).toBe('2026-11-02T12:00:00.000Z');
+  });
+
+  test('about a stage that ended meanwhile is refused', () => {
+    const seen: Command = { ...ask, stage: 'PENDING_VERIFICATION' };
+    expect(apply(STATES.PENDING_FACEBOOK_APPROVAL, seen, AT)).toEqual({ refused: 'already_decided' });
+  });
+});
+
+const anyPerson = fc.constantFrom(SUPPORT, COLLEAGUE, { type: 'operator' as const, id: null });
+const anyDueAt = fc.option(
+  fc
+    .date({ min: new Date('2026-11-01'), max: new Date('2027-11-01'), noInvalidDate: true })
+    .map((date) => date.toISOString()),
+);
+const anyStage = fc.constantFrom(null, 'PENDING_VERIFICATION' as const, 'PENDING_FACEBOOK_APPROVAL' as const);
+/** Few, so that questions come again and answers find theirs. */
+const anyQuestion = fc.constantFrom('op_q1', 'op_q2', 'op_q3');
+
 const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   fc.record({
     type: fc.constantFrom('verify' as const, 'decideFacebook' as const),
     decision: fc
-      .record({ id: fc.uuid(), outcome: fc.constantFrom('approved' as const, 'rejected' as const) })
-      .map(({ id, outcome }) => decision({ decisionId: id, outcome })),
+      .record({
+        decisionId: fc.uuid(),
+        by: anyPerson,
+        outcome: fc.constantFrom('approved' as const, 'rejected' as const),
+      })
+      .map(decision),
+    dueAt: anyDueAt,
+  }),
+  fc.record({
+    type: fc.constant('ask' as const),
+    operationId: anyQuestion,
+    by: anyPerson,
+    stage: anyStage,
+    text: fc.string({ minLength: 1 }),
+    fields: fc.constant<string[]>([]),
+    dueAt: anyDueAt,
+    remainingMs: fc.option(fc.nat()),
+  }),
+  fc.record({
+    type: fc.constant('answer' as const),
+    operationId: fc.uuid(),
+    by: fc.constant(CUSTOMER),
+    question: fc.option(anyQuestion),
+    text: fc.string({ minLength: 1 }),
+    dueAt: anyDueAt,
   }),
   fc.record({
     type: fc.constant('withdraw' as const),
     operationId: fc.uuid(),
     by: fc.constantFrom(CUSTOMER, SUPPORT),
-    stage: fc.constantFrom(null, 'PENDING_VERIFICATION' as const, 'PENDING_FACEBOOK_APPROVAL' as const),
+    stage: anyStage,
   }),
   fc.record({ type: fc.constant('release' as const), operationId: fc.uuid(), by: fc.constant(CUSTOMER) }),
   fc.record({
@@ -253,11 +499,11 @@ const rank = (status: NumberStatus) => ORDER.findIndex((statuses) => statuses.in
 
 test('any sequence of commands keeps the rules', () => {
   fc.assert(
-    fc.property(fc.array(anyCommand, { maxLength: 30 }), (commands) => {
+    fc.property(fc.array(anyCommand, { maxLength: 30 }), fc.constantFrom(AT, FOUR_EYES), (commands, at) => {
       let state = submittedState();
       for (const command of commands) {
         const before = structuredClone(state);
-        const outcome = apply(state, command, AT);
+        const outcome = apply(state, command, at);
         // Pure: the state that was given stays as it was.
         expect(state).toEqual(before);
         if ('refused' in outcome) continue;
@@ -281,6 +527,14 @@ test('any sequence of commands keeps the rules', () => {
           ).toBeTruthy();
         }
         if (command.type === 'edit') expect(state.status).toBe('APPROVED');
+        expectFourEyes(next, at.approvalsNeeded);
+        if (next.question) {
+          expect(isPending(next.status)).toBe(true);
+          expect(nextStep(next)).toMatchObject({ waitingFor: 'customer', nextAction: { type: 'reply' } });
+        }
+        // Only the customer's answer, a decision or a withdrawal ends a question.
+        if (state.question && !next.question)
+          expect(['answer', 'verify', 'decideFacebook', 'withdraw']).toContain(command.type);
         if (!isLive(state.status)) expect(events).toEqual([]);
         state = next;
       }
@@ -288,3 +542,17 @@ test('any sequence of commands keeps the rules', () => {
     { numRuns: 2000 },
   );
 });
+
+/** An approval of the details takes as many persons as needed, and what came to none counts for nothing. */
+function expectFourEyes({ status, verification, approvals }: NumberState, needed: number): void {
+  const people = new Set(approvals.map(({ by }) => `${by.type} ${by.id}`));
+  expect(people.size).toBe(approvals.length);
+  if (verification?.outcome === 'approved') {
+    expect(approvals.length).toBe(needed === 1 ? 0 : needed);
+    if (needed > 1) expect(approvals.at(-1)).toEqual(verification);
+  } else if (status === 'PENDING_VERIFICATION') {
+    expect(approvals.length).toBeLessThan(needed);
+  } else {
+    expect(approvals).toEqual([]);
+  }
+}

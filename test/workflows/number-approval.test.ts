@@ -5,13 +5,16 @@ import Long from 'long';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newId } from '../../contract/ids.ts';
 import {
+  customerAnswer,
   type DecisionSignal,
   editNumber,
   facebookApproval,
   getNumber,
+  NextActionAtKey,
   NUMBER_WORKFLOW,
   refresh,
   release,
+  supportQuestion,
   supportVerification,
   TASK_QUEUE,
   withdraw,
@@ -21,7 +24,7 @@ import type { NumberRow } from '../../db/number-row.ts';
 import { numbers } from '../../db/schema.ts';
 import { createNumberWorkflows } from '../../temporal/numbers.ts';
 import { acceptNumber, readEmails, readEvents, readNumber, readState } from '../support/accepted.ts';
-import { CUSTOMER, decision } from '../support/number-state.ts';
+import { COLLEAGUE, CUSTOMER, decision, SUPPORT } from '../support/number-state.ts';
 import { createAccount, startStack, type TestStack } from '../support/stack.ts';
 
 let stack: TestStack;
@@ -33,8 +36,8 @@ beforeAll(async () => {
 });
 afterAll(() => stack.close());
 
-async function startNumber(): Promise<NumberRow> {
-  const row = await acceptNumber(stack.db, accountId);
+async function startNumber(changes: Partial<NumberRow> = {}): Promise<NumberRow> {
+  const row = await acceptNumber(stack.db, accountId, changes);
   await stack.workflows.start(row);
   return row;
 }
@@ -54,6 +57,11 @@ async function approvedNumber(): Promise<NumberRow> {
   await handleOf(row).signal(facebookApproval, decide(row, { decisionId: 'op_fb' }));
   await poll(status(row)).toBe('APPROVED');
   return row;
+}
+
+async function detailsOf(row: NumberRow): Promise<string> {
+  const metadata = await handleOf(row).query<{ currentDetails: string }>('__temporal_workflow_metadata');
+  return metadata.currentDetails;
 }
 
 /** What the workflow, the row and the timeline say must be one thing. */
@@ -141,6 +149,174 @@ describe('a life', () => {
     expect(
       (await readEvents(stack.db, row.id)).filter((event) => event.type.startsWith('verification')),
     ).toHaveLength(1);
+  });
+});
+
+describe('four eyes', () => {
+  const needsTwo = () => startNumber({ approvalsNeeded: 2 });
+  const first = (row: NumberRow) => decide(row, { decisionId: 'op_1' });
+  const second = (row: NumberRow) => decide(row, { decisionId: 'op_2', by: COLLEAGUE });
+  const typesOf = async (row: NumberRow) => (await readEvents(stack.db, row.id)).map((event) => event.type);
+
+  test('the first approval is for staff to see, the second verifies; a repeat is neither', async () => {
+    const row = await needsTwo();
+    await handleOf(row).signal(supportVerification, first(row));
+    await handleOf(row).signal(supportVerification, first(row));
+    await handleOf(row).signal(supportVerification, decide(row, { decisionId: 'op_again' }));
+    await poll(() => readState(stack.db, row.id)).toMatchObject({
+      status: 'PENDING_VERIFICATION',
+      revision: 2,
+      approvals: [{ decisionId: 'op_1' }],
+    });
+    await handleOf(row).signal(supportVerification, second(row));
+    await poll(status(row)).toBe('PENDING_FACEBOOK_APPROVAL');
+    await expectAgreement(row);
+    const events = await readEvents(stack.db, row.id);
+    expect(events.map((event) => [event.type, event.visibility])).toEqual([
+      ['submitted', 'everyone'],
+      ['verification.first_approval', 'staff'],
+      ['verification.approved', 'everyone'],
+    ]);
+    expect((await readEmails(stack.db, row.id)).map((email) => email.kind)).toEqual([
+      'submitted',
+      'verified',
+    ]);
+  });
+
+  test('a workflow that is started again or reset knows the first approval', async () => {
+    const [terminated, reset] = [await needsTwo(), await needsTwo()];
+    for (const row of [terminated, reset]) {
+      await handleOf(row).signal(supportVerification, first(row));
+      await poll(() => readState(stack.db, row.id)).toMatchObject({ revision: 2 });
+    }
+    await handleOf(terminated).terminate('by an operator');
+    await resetToStart(reset);
+    for (const row of [terminated, reset]) {
+      await stack.workflows.decide(row, 'verification', second(row));
+      await poll(status(row)).toBe('PENDING_FACEBOOK_APPROVAL');
+      expect((await readState(stack.db, row.id)).approvals.map(({ by }) => by)).toEqual([SUPPORT, COLLEAGUE]);
+      await expectAgreement(row);
+      expect(await typesOf(row)).toEqual([
+        'submitted',
+        'verification.first_approval',
+        'verification.approved',
+      ]);
+    }
+  });
+
+  test('an operator reads how many are given', async () => {
+    const row = await needsTwo();
+    await handleOf(row).signal(supportVerification, first(row));
+    await poll(() => readState(stack.db, row.id)).toMatchObject({ revision: 2 });
+    expect(await detailsOf(row)).toContain('Four eyes: 1 of 2 approvals; support usr_1 at');
+  });
+});
+
+describe('a question', () => {
+  const asking = (changes = {}) => ({
+    operationId: 'op_q',
+    attempt: 1,
+    stage: null,
+    by: SUPPORT,
+    text: 'Which *shop*?',
+    fields: ['address'],
+    dueAt: '2090-01-01T00:00:00.000Z',
+    remainingMs: 3_600_000,
+    ...changes,
+  });
+  const answering = (changes = {}) => ({
+    operationId: 'op_a',
+    attempt: 1,
+    question: 'op_q',
+    by: CUSTOMER,
+    text: 'That one',
+    dueAt: '2091-01-01T00:00:00.000Z',
+    ...changes,
+  });
+  const asked = async (row: NumberRow) => {
+    await handleOf(row).signal(supportQuestion, asking());
+    await poll(async () => (await readState(stack.db, row.id)).question).not.toBeNull();
+  };
+  const typesOf = async (row: NumberRow) => (await readEvents(stack.db, row.id)).map((event) => event.type);
+  const nextActionAt = async (row: NumberRow) =>
+    (await handleOf(row).describe()).typedSearchAttributes.get(NextActionAtKey);
+
+  test('is emailed and awaited, and the answer gives the turn back', async () => {
+    const row = await startNumber();
+    await asked(row);
+    expect(await nextActionAt(row)).toEqual(new Date('2090-01-01T00:00:00.000Z'));
+    const details = await detailsOf(row);
+    expect(details).toContain("for the **customer** to answer support's question; due 2090-01-01");
+    expect(details).toContain('Which \\*shop\\*?');
+    await handleOf(row).signal(customerAnswer, answering());
+    await poll(() => readState(stack.db, row.id)).toMatchObject({
+      status: 'PENDING_VERIFICATION',
+      revision: 3,
+      question: null,
+      dueAt: '2091-01-01T00:00:00.000Z',
+    });
+    await expectAgreement(row);
+    expect(await nextActionAt(row)).toEqual(new Date('2091-01-01T00:00:00.000Z'));
+    expect(await typesOf(row)).toEqual(['submitted', 'question.asked', 'question.answered']);
+    const emails = () => readEmails(stack.db, row.id);
+    await poll(async () => (await emails()).map(({ kind, state }) => [kind, state])).toEqual([
+      ['submitted', 'sent'],
+      ['comment', 'sent'],
+    ]);
+    expect((await emails())[1]).toMatchObject({
+      messageId: `${row.id}.1.comment.2@numbers.example`,
+      data: { text: 'Which *shop*?', replyDueAt: '2090-01-01T00:00:00.000Z' },
+    });
+  });
+
+  test('that comes twice is one, also after its answer; a second answer is none', async () => {
+    const row = await startNumber();
+    await asked(row);
+    await handleOf(row).signal(supportQuestion, asking());
+    await handleOf(row).signal(customerAnswer, answering());
+    await handleOf(row).signal(customerAnswer, answering({ operationId: 'op_a2' }));
+    await poll(() => readState(stack.db, row.id)).toMatchObject({ revision: 3, question: null });
+    await handleOf(row).signal(supportQuestion, asking());
+    await handleOf(row).signal(supportVerification, decide(row));
+    await poll(status(row)).toBe('PENDING_FACEBOOK_APPROVAL');
+    await expectAgreement(row);
+    expect(await typesOf(row)).toEqual([
+      'submitted',
+      'question.asked',
+      'question.answered',
+      'verification.approved',
+    ]);
+    expect((await readEmails(stack.db, row.id)).filter(({ kind }) => kind === 'comment')).toHaveLength(1);
+  });
+
+  test('is known to a workflow that was reset, once it has the state of its row', async () => {
+    const row = await startNumber();
+    await asked(row);
+    await resetToStart(row);
+    await handleOf(row).signal(refresh);
+    await poll(() => handleOf(row).query(getNumber)).toMatchObject({ question: { operationId: 'op_q' } });
+    await handleOf(row).signal(customerAnswer, answering());
+    await poll(async () => (await readState(stack.db, row.id)).question).toBeNull();
+    await expectAgreement(row);
+    expect(await typesOf(row)).toEqual(['submitted', 'question.asked', 'question.answered']);
+  });
+
+  test('can be asked and answered by hand with a text alone; junk is ignored', async () => {
+    const row = await startNumber();
+    await handleOf(row).signal('supportQuestion', { text: '' });
+    await handleOf(row).signal('supportQuestion', { text: 'x', dueAt: '+275760-09-13T00:00:00.000Z' });
+    await handleOf(row).signal('customerAnswer', { text: 'to nothing' });
+    await handleOf(row).signal('supportQuestion', { text: 'By hand?' });
+    await poll(async () => (await readState(stack.db, row.id)).question).toMatchObject({ text: 'By hand?' });
+    await handleOf(row).signal('customerAnswer', { text: 'Yes.' });
+    await poll(async () => (await readState(stack.db, row.id)).question).toBeNull();
+    await expectAgreement(row);
+    const events = await readEvents(stack.db, row.id);
+    expect(events.map(({ type, actor }) => [type, actor.type])).toEqual([
+      ['submitted', 'customer'],
+      ['question.asked', 'operator'],
+      ['question.answered', 'operator'],
+    ]);
   });
 });
 
@@ -381,7 +557,7 @@ test('an operator reads the story in the details of the workflow', async () => {
   const row = await startNumber();
   await handleOf(row).signal(supportVerification, decide(row));
   await poll(status(row)).toBe('PENDING_FACEBOOK_APPROVAL');
-  const metadata = await handleOf(row).query<{ currentDetails: string }>('__temporal_workflow_metadata');
-  expect(metadata.currentDetails).toContain("for **Facebook's** decision");
-  expect(metadata.currentDetails).toContain('approved by support usr_1');
+  const details = await detailsOf(row);
+  expect(details).toContain("for **Facebook's** decision");
+  expect(details).toContain('approved by support usr_1');
 });

@@ -8,16 +8,21 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { describe, expect, inject, test } from 'vitest';
-import { facebookApproval, supportVerification, workflowId } from '../../contract/messages.ts';
+import {
+  facebookApproval,
+  type QuestionSignal,
+  supportVerification,
+  workflowId,
+} from '../../contract/messages.ts';
 import type { NumberRow } from '../../db/number-row.ts';
 import { dataConverter } from '../../temporal/data-converter.ts';
 import { createNumberWorkflows } from '../../temporal/numbers.ts';
 import { acceptNumber, readState } from '../support/accepted.ts';
-import { CUSTOMER, decision } from '../support/number-state.ts';
+import { COLLEAGUE, CUSTOMER, decision, SUPPORT } from '../support/number-state.ts';
 import { createAccount, startStack, type TestStack } from '../support/stack.ts';
 
 const folder = fileURLToPath(new URL('../histories/', import.meta.url));
-const release = 'r1';
+const release = 'r2';
 
 describe.runIf(process.env['RECORD_HISTORIES'])('record', () => {
   test('histories of every kind of life', async () => {
@@ -101,6 +106,51 @@ const lives: Record<string, (stack: TestStack, row: NumberRow) => Promise<void>>
     await stack.workflows.release(row, end);
     await handleOf(stack, row).result();
   },
+  'four-eyes': async (stack, row) => {
+    await stack.workflows.start({ ...row, approvalsNeeded: 2 });
+    await stack.workflows.decide(row, 'verification', { ...decision(), attempt: 1 });
+    await until(async () => (await readState(stack.db, row.id)).approvals.length === 1);
+    await stack.workflows.decide(row, 'verification', {
+      ...decision({ decisionId: 'op_again' }),
+      attempt: 1,
+    });
+    const second = decision({ decisionId: 'op_second', by: COLLEAGUE });
+    await stack.workflows.decide(row, 'verification', { ...second, attempt: 1 });
+    await until(async () => (await readState(stack.db, row.id)).verification !== null);
+    await stack.workflows.withdraw(row, { operationId: 'op_w', attempt: 1, stage: null, by: CUSTOMER });
+    await handleOf(stack, row).result();
+  },
+  'question-answered': async (stack, row) => {
+    await stack.workflows.start(row);
+    await stack.workflows.ask(row, question('op_question'));
+    await until(async () => (await readState(stack.db, row.id)).question !== null);
+    const answer = { attempt: 1, by: CUSTOMER, text: 'That one', dueAt: '2027-01-02T00:00:00.000Z' };
+    await stack.workflows.answer(row, { ...answer, operationId: 'op_answer', question: 'op_question' });
+    await until(async () => (await readState(stack.db, row.id)).question === null);
+    await stack.workflows.answer(row, { ...answer, operationId: 'op_late', question: 'op_question' });
+    await stack.workflows.decide(row, 'verification', {
+      ...decision({ outcome: 'rejected', reason: 'No such shop' }),
+      attempt: 1,
+    });
+    await handleOf(stack, row).result();
+  },
+  'question-decided': async (stack, row) => {
+    await stack.workflows.start({ ...row, approvalsNeeded: 2 });
+    await stack.workflows.ask(row, question('op_1'));
+    await until(async () => (await readState(stack.db, row.id)).question !== null);
+    await stack.workflows.decide(row, 'verification', { ...decision(), attempt: 1 });
+    await until(async () => (await readState(stack.db, row.id)).question === null);
+    for (const operationId of ['op_2', 'op_3']) await stack.workflows.ask(row, question(operationId));
+    await until(async () => (await readState(stack.db, row.id)).question?.operationId === 'op_3');
+    const second = decision({ decisionId: 'op_second', by: COLLEAGUE });
+    await stack.workflows.decide(row, 'verification', { ...second, attempt: 1 });
+    await until(async () => (await readState(stack.db, row.id)).verification !== null);
+    await stack.workflows.ask(row, question('op_4'));
+    await stack.workflows.decide(row, 'facebook', { ...decision({ decisionId: 'op_fb' }), attempt: 1 });
+    await until(async () => (await readState(stack.db, row.id)).status === 'APPROVED');
+    await stack.workflows.release(row, { operationId: 'op_release', attempt: 1, by: CUSTOMER });
+    await handleOf(stack, row).result();
+  },
   'emails-deferred': async (stack, row) => {
     await stack.smtp.stop();
     await approve(stack, row);
@@ -109,6 +159,17 @@ const lives: Record<string, (stack: TestStack, row: NumberRow) => Promise<void>>
     await handleOf(stack, row).result();
   },
 };
+
+const question = (operationId: string): QuestionSignal => ({
+  operationId,
+  attempt: 1,
+  stage: null,
+  by: SUPPORT,
+  text: 'Which shop?',
+  fields: ['address'],
+  dueAt: '2027-01-01T00:00:00.000Z',
+  remainingMs: 3_600_000,
+});
 
 const handleOf = (stack: TestStack, row: NumberRow) => stack.client.workflow.getHandle(workflowId(row));
 

@@ -1,0 +1,2 @@
+ALTER TABLE "numbers" ADD COLUMN "approvals_needed" integer DEFAULT 1 NOT NULL;--> statement-breakpoint
+CREATE INDEX "numbers_question" ON "numbers" USING btree ("account_id","id" DESC NULLS LAST) WHERE "numbers"."question" is not null;
