@@ -29,6 +29,7 @@ import { describeRoutes } from './openapi.ts';
 import { ProblemError, sendProblem } from './problems.ts';
 import { callbackProfileRoutes } from './routes/callback-profiles.ts';
 import { categoryRoutes } from './routes/categories.ts';
+import { commentRoutes } from './routes/comments.ts';
 import { decisionRoutes } from './routes/decisions.ts';
 import { editRoutes } from './routes/edits.ts';
 import { endingRoutes } from './routes/endings.ts';
@@ -68,6 +69,7 @@ const ROUTES = [
   callbackProfileRoutes,
   reviewRoutes,
   decisionRoutes,
+  commentRoutes,
   categoryRoutes,
   sessionRoutes,
   twoFactorRoutes,

@@ -22,14 +22,17 @@ export function judgeDecision(row: NumberRow, wanted: WantedDecision): 'done' | 
   }
   const standing = wanted.stage === 'verification' ? row.verification : row.facebookDecision;
   if (standing?.decisionId === wanted.operationId) return 'done';
+  const mine = wanted.stage === 'verification' && row.approvals.find(({ by }) => isSame(by, wanted.by));
+  if (mine && mine.decisionId === wanted.operationId) return 'done';
   if (row.status === 'WITHDRAWN' || row.status === 'RELEASED') throw notPending(row, 'staff');
   if (standing) {
     const { by, outcome, at } = standing;
     // The same person saying the same again, e.g. a second click.
-    if (by.id === wanted.by.id && by.type === wanted.by.type && outcome === wanted.outcome) return 'done';
+    if ((isSame(by, wanted.by) || mine) && outcome === wanted.outcome) return 'done';
     throw new ProblemError('already_decided', { extra: { decision: shown({ outcome, by, at }, 'staff') } });
   }
   if (!isPending(row.status)) throw notPending(row, 'staff');
+  if (mine && wanted.outcome === 'approved') throw new ProblemError('second_approval_needed');
   return 'open';
 }
 
@@ -39,15 +42,24 @@ export function judgeWithdrawal(
   wanted: { attempt: number; stage: PendingStatus; operationId: string },
 ): 'done' | 'open' {
   if (row.status === 'WITHDRAWN' && row.ending?.operationId === wanted.operationId) return 'done';
-  if (row.attempt !== wanted.attempt) {
+  return judgeStage(row, wanted, 'customer');
+}
+
+/** `open` while the stage that was seen goes on. */
+export function judgeStage(
+  row: NumberRow,
+  seen: { attempt: number; stage: PendingStatus },
+  viewer: Viewer,
+): 'open' {
+  if (row.attempt !== seen.attempt) {
     throw new ProblemError('not_pending', { fact: 'That attempt was rejected and resubmitted meanwhile.' });
   }
-  if (row.status === wanted.stage) return 'open';
-  if (!isPending(row.status)) throw notPending(row, 'customer');
+  if (row.status === seen.stage) return 'open';
+  if (!isPending(row.status)) throw notPending(row, viewer);
   // The stage ended first, and the number waits for the next decision.
   const { verification } = row;
   throw new ProblemError('already_decided', {
-    extra: verification ? { decision: shown({ ...verification }, 'customer') } : {},
+    extra: verification ? { decision: shown({ ...verification }, viewer) } : {},
   });
 }
 
@@ -80,6 +92,8 @@ export function notPending(row: NumberRow, viewer: Viewer): ProblemError {
 export function notApproved(row: NumberRow): ProblemError {
   return new ProblemError('not_approved', { fact: `The number is ${row.status}.` });
 }
+
+const isSame = (one: Actor, other: Actor) => one.type === other.type && one.id === other.id;
 
 function shown({ outcome, by, at }: StandingDecision, viewer: Viewer): StandingDecision {
   return { outcome, by: viewActor(by, viewer), at };

@@ -45,6 +45,11 @@ export interface Operation {
   resumed: boolean;
   /** What the first try saw, where this is another try; `now` where it is the first. */
   seen<T>(now: T): Promise<T>;
+  /**
+   * Stores the answer in the transaction that carries the operation out. Returns the one that stands: another's where
+   * another try has been through.
+   */
+  settle(tx: Transaction, answer: Answer): Promise<Answer>;
 }
 
 /** The request as its key knows it: method, path, body as it was validated, `If-Match`. Null without a key. */
@@ -97,11 +102,23 @@ export async function throughWorkflow(
   keyed: KeyedRequest | null,
   write: (operation: Operation) => Promise<Answer>,
 ): Promise<Answer> {
-  if (!keyed) return write({ operationId: newId('op'), resumed: false, seen: async (now) => now });
+  if (!keyed) {
+    const operationId = newId('op');
+    return write({
+      operationId,
+      resumed: false,
+      seen: async (now) => now,
+      settle: async (_, answer) => answer,
+    });
+  }
   const claimed = await claim(db, keyed);
   if ('answer' in claimed) return claimed.answer;
   try {
-    const operation = { ...claimed, seen: <T>(now: T) => rememberSeen(db, keyed, now) };
+    const operation: Operation = {
+      ...claimed,
+      seen: (now) => rememberSeen(db, keyed, now),
+      settle: (tx, answer) => answerRequest(tx, keyed, answer),
+    };
     return await answerRequest(db, keyed, await write(operation));
   } catch (error) {
     if (error instanceof ProblemError && [409, 412, 422].includes(error.status)) {

@@ -3,13 +3,20 @@ import { createServer, type Server } from 'node:http';
 import { and, count, eq, inArray, lt, min, sql } from 'drizzle-orm';
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { NUMBER_STATUSES, PENDING_STATUSES } from '../contract/number.ts';
+import { NUMBER_STATUSES, PENDING_STATUSES, STAGES } from '../contract/number.ts';
 import type { Database } from '../db/client.ts';
 import { emails, numbers } from '../db/schema.ts';
 import { unstarted } from '../db/started.ts';
 import { within } from './within.ts';
 
 const SCRAPE_DEADLINE_MS = 2_000;
+
+/** What may be overdue: the decision of a stage, or the customer's reply to a question. */
+const OVERDUE = [...STAGES, 'reply'] as const;
+const stageOf = sql<(typeof OVERDUE)[number]>`case
+  when ${numbers.question} is not null then 'reply'
+  when ${numbers.status} = 'PENDING_VERIFICATION' then 'verification'
+  else 'facebook' end`;
 
 export function createMetrics(db: Database): Registry {
   const registry = new Registry();
@@ -52,7 +59,11 @@ function collectFromDatabase(db: Database, registry: Registry): void {
     new Gauge({ name, help, labelNames, registers: [registry], collect });
   const up = gauge('database_up', 'Whether the figures below could be read at this scrape');
   const byStatus = gauge('numbers', 'Numbers by status', ['status']);
-  const overdue = gauge('numbers_overdue', 'Numbers past their due time, by stage', ['stage']);
+  const overdue = gauge(
+    'numbers_overdue',
+    'Numbers past their due time, by stage; reply: an unanswered question',
+    ['stage'],
+  );
   const notStarted = gauge('numbers_unstarted', 'Live numbers whose workflow is not known to have started');
   const unsent = gauge('emails_unsent', 'Emails that are still to be sent');
   const oldest = gauge('emails_unsent_oldest_seconds', 'Age of the oldest unsent email; 0 without one');
@@ -61,10 +72,10 @@ function collectFromDatabase(db: Database, registry: Registry): void {
     const [statuses, late, waiting, mail] = await Promise.all([
       db.select({ status: numbers.status, count: count() }).from(numbers).groupBy(numbers.status),
       db
-        .select({ status: numbers.status, count: count() })
+        .select({ stage: stageOf, count: count() })
         .from(numbers)
         .where(and(inArray(numbers.status, [...PENDING_STATUSES]), lt(numbers.dueAt, sql`now()`)))
-        .groupBy(numbers.status),
+        .groupBy(sql`1`),
       db.select({ count: count() }).from(numbers).where(unstarted),
       db
         .select({ count: count(), since: min(emails.createdAt) })
@@ -74,9 +85,8 @@ function collectFromDatabase(db: Database, registry: Registry): void {
     for (const status of NUMBER_STATUSES) {
       byStatus.set({ status }, statuses.find((row) => row.status === status)?.count ?? 0);
     }
-    for (const status of PENDING_STATUSES) {
-      const stage = status === 'PENDING_VERIFICATION' ? 'verification' : 'facebook';
-      overdue.set({ stage }, late.find((row) => row.status === status)?.count ?? 0);
+    for (const stage of OVERDUE) {
+      overdue.set({ stage }, late.find((row) => row.stage === stage)?.count ?? 0);
     }
     notStarted.set(waiting[0]?.count ?? 0);
     unsent.set(mail[0]?.count ?? 0);

@@ -74,7 +74,7 @@ export async function unlessClosed(sent: Promise<void>): Promise<void> {
 export async function untilDone(
   api: ApiContext,
   seen: NumberRow,
-  judge: (row: NumberRow) => 'done' | 'open',
+  judge: (row: NumberRow) => 'done' | 'open' | Promise<'done' | 'open'>,
 ): Promise<NumberOfAccount> {
   const deadline = Date.now() + WAIT_MS;
   for (let last = seen; ; ) {
@@ -83,7 +83,7 @@ export async function untilDone(
       const fact = 'The workflow did not decide in time; what was asked may take effect later.';
       throw new ProblemError('unavailable', { fact });
     }
-    if (judge(changed.row) === 'done') return changed;
+    if ((await judge(changed.row)) === 'done') return changed;
     last = changed.row;
   }
 }

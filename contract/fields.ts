@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { BUSINESS_CATEGORIES, type BusinessCategory } from './categories.ts';
 import type { IdPrefix } from './ids.ts';
-import { FIELD_NAMES, OUTCOMES } from './number.ts';
+import { COMMENT_MAX, FIELD_NAMES, OUTCOMES } from './number.ts';
 import { parseMobileNumber } from './phone.ts';
 import { CONTROL, DIRECTION } from './text.ts';
 
@@ -13,6 +13,7 @@ import { CONTROL, DIRECTION } from './text.ts';
 const CONTROL_EXCEPT_LINE_BREAKS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/;
 
 const characters = (text: string) => [...text].length;
+const count = (number: number) => (number === 1 ? '1 character' : `${number} characters`);
 
 /** Formatting characters, all kinds of space, fillers and variation selectors: nobody sees them. */
 const INVISIBLE = /[\p{Cf}\p{Z}\s\u115f\u1160\u2800\u3164\uffa0]|\p{Variation_Selector}/gu;
@@ -53,10 +54,10 @@ export function text(options: { min?: number; max: number; lineBreaks?: boolean;
     })
     .transform((value) => value.normalize('NFC').trim())
     .refine((value) => characters(value.replace(INVISIBLE, '')) >= Math.min(min, 2), {
-      error: `Must have at least ${min} characters that can be seen.`,
+      error: `Must have at least ${count(min)} that can be seen.`,
       abort: true,
     })
-    .refine((value) => characters(value) >= min, { error: `Must have at least ${min} characters.` })
+    .refine((value) => characters(value) >= min, { error: `Must have at least ${count(min)}.` })
     .refine((value) => characters(value) <= max, { error: `Must have at most ${max} characters.` });
 }
 
@@ -250,6 +251,15 @@ export const FIELD_LABELS: Record<(typeof FIELD_NAMES)[number], string> = {
   website: 'Website',
 };
 
+const fieldNames = (description: string, example: (typeof FIELD_NAMES)[number]) =>
+  z
+    .array(z.enum(FIELD_NAMES, { error: `Send names out of ${FIELD_NAMES.join(', ')}.` }), {
+      error: 'Send a list of field names.',
+    })
+    .refine((fields) => new Set(fields).size === fields.length, { error: 'Name each field once.' })
+    .meta({ description, maxItems: FIELD_NAMES.length, examples: [[example]] })
+    .optional();
+
 /** Body of a request that has nothing to say. */
 export const emptyBody = z.strictObject({}, { error: object });
 
@@ -275,13 +285,7 @@ export const decisionBody = z
         .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'A short word of letters, digits, "_", "." or "-".')
         .meta({ description: 'A short machine word for the reason.', examples: ['address_mismatch'] })
         .nullish(),
-      fields: z
-        .array(z.enum(FIELD_NAMES, { error: `Send names out of ${FIELD_NAMES.join(', ')}.` }), {
-          error: 'Send a list of field names.',
-        })
-        .refine((fields) => new Set(fields).size === fields.length, { error: 'Name each field once.' })
-        .meta({ description: 'The fields at fault.', maxItems: FIELD_NAMES.length, examples: [['address']] })
-        .optional(),
+      fields: fieldNames('The fields at fault.', 'address'),
       attempt: z
         .int({ error: 'Send a whole number.' })
         .min(1, 'Attempts count from 1.')
@@ -295,3 +299,54 @@ export const decisionBody = z
     error: 'A rejection needs a reason of 3 to 1,000 characters; the submitter reads it.',
   });
 export type DecisionBody = z.output<typeof decisionBody>;
+
+/** Body of a comment. Who may send what of it is judged apart. */
+export const commentBody = z
+  .strictObject(
+    {
+      text: text({
+        min: 1,
+        max: COMMENT_MAX,
+        lineBreaks: true,
+        about: {
+          description: 'What to say: 1 to 2,000 characters; line breaks stay.',
+          example: 'Which of your shops does the address belong to?',
+        },
+      }),
+      internal: z
+        .boolean({ error: 'Send true or false.' })
+        .describe('For staff only: customers do not see it, and nobody is emailed.')
+        .optional(),
+      awaitReply: z
+        .boolean({ error: 'Send true or false.' })
+        .describe(
+          "For support, about a pending number: the customer has to answer, and the stage's own time stands still until then.",
+        )
+        .optional(),
+      fields: fieldNames('With `awaitReply`: the fields that the question is about.', 'website'),
+      dueHours: z
+        .number({ error: 'Send a number of hours.' })
+        .min(1, 'Give the customer an hour or more.')
+        .max(8_760, 'At most a year of 8,760 hours.')
+        .meta({
+          description:
+            'With `awaitReply`: hours, by the clock, in which to answer; a setting says how many when left out.',
+          examples: [48],
+        })
+        .optional(),
+    },
+    { error: object },
+  )
+  .refine((body) => !(body.internal && body.awaitReply), {
+    path: ['awaitReply'],
+    error: 'The customer cannot answer what is internal; send one of both.',
+  })
+  .refine((body) => body.awaitReply || body.fields === undefined, {
+    path: ['fields'],
+    error: 'Only a question names fields; send "awaitReply": true with them.',
+  })
+  .refine((body) => body.awaitReply || body.dueHours === undefined, {
+    path: ['dueHours'],
+    error: 'Only a question has a due time; send "awaitReply": true with it.',
+  });
+export type CommentBody = z.output<typeof commentBody>;

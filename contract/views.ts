@@ -52,6 +52,22 @@ const decisionView = z
   })
   .meta({ id: 'Decision' });
 
+const approvalView = z
+  .object({ by: actorView, at: time })
+  .meta({ id: 'Approval', description: 'One of the approvals that a verification needs.' });
+
+const questionView = z
+  .object({
+    text: z.string(),
+    askedAt: time,
+    dueAt: time.nullable().describe('When the answer is due.'),
+    by: actorView,
+  })
+  .meta({
+    id: 'Question',
+    description: "What support asked the customer; the customer's next comment answers it.",
+  });
+
 export const numberView = z
   .object({
     id: z.string(),
@@ -73,6 +89,7 @@ export const numberView = z
     attempt: z.int().describe('1 for the first submission, one more for each resubmission.'),
     revision: z.int().describe('Rises with every visible change; the ETag.'),
     rejection: rejectionView.nullable(),
+    question: questionView.nullable().describe('Asked of the customer and not answered yet.'),
     qualityRating: z.enum(['CONNECTED', 'FLAGGED', 'RESTRICTED']).nullable(),
     qualityColor: z.enum(['GREEN', 'YELLOW', 'RED', 'UNKNOWN']).nullable(),
     connectionStatus: z.string().nullable(),
@@ -88,6 +105,14 @@ export const numberView = z
     createdAt: time,
     updatedAt: time,
     account: z.object({ id: z.string(), name: z.string() }).optional().describe('Staff only.'),
+    approvals: z
+      .array(approvalView)
+      .optional()
+      .describe('Staff only. Given so far, where verification needs more than one.'),
+    approvalsNeeded: z
+      .int()
+      .optional()
+      .describe('Staff only. How many supporters have to approve the details.'),
     verification: decisionView.nullable().optional().describe('Staff only.'),
     facebookDecision: decisionView.nullable().optional().describe('Staff only.'),
   })
@@ -96,7 +121,7 @@ export type NumberView = z.output<typeof numberView>;
 
 export const numberPage = page(numberView, 'NumberPage');
 
-const eventView = z
+export const eventView = z
   .object({
     id: z.string(),
     type: z.enum(EVENT_TYPES),
@@ -145,6 +170,7 @@ export interface NumberFacts {
   mobileNumber: string;
   submittedBy: Actor;
   createdAt: Date;
+  approvalsNeeded: number;
   /** For staff, where it was read along. */
   accountName?: string | undefined;
 }
@@ -162,6 +188,7 @@ export function viewNumber(number: NumberFacts, state: NumberState, viewer: View
     attempt: state.attempt,
     revision: state.revision,
     rejection: rejectionOf(state),
+    question: viewQuestion(state, viewer),
     qualityRating: null,
     qualityColor: null,
     connectionStatus: null,
@@ -178,6 +205,8 @@ export function viewNumber(number: NumberFacts, state: NumberState, viewer: View
       ...(number.accountName !== undefined && {
         account: { id: number.accountId, name: number.accountName },
       }),
+      approvals: state.approvals.map(({ by, at }) => ({ by: viewActor(by, 'staff'), at })),
+      approvalsNeeded: number.approvalsNeeded,
       verification: viewDecision(state.verification, false),
       facebookDecision: viewDecision(state.facebookDecision, held),
     }),
@@ -219,6 +248,11 @@ export function viewReview(number: NumberFacts, state: NumberState): ReviewView 
 export function viewActor(actor: Actor, viewer: Viewer): Actor {
   const staff = actor.type === 'support' || actor.type === 'operator';
   return viewer === 'customer' && staff ? { type: 'support', id: null } : { type: actor.type, id: actor.id };
+}
+
+function viewQuestion({ question, dueAt }: NumberState, viewer: Viewer): NumberView['question'] {
+  if (question === null) return null;
+  return { text: question.text, askedAt: question.at, dueAt, by: viewActor(question.by, viewer) };
 }
 
 function viewDecision(decision: Decision | null, held: boolean): z.output<typeof decisionView> | null {

@@ -9,6 +9,8 @@ import {
   gte,
   ilike,
   inArray,
+  isNotNull,
+  isNull,
   like,
   lt,
   or,
@@ -65,11 +67,11 @@ const changedSince = prepared((db) =>
     .prepare('changed_numbers'),
 );
 
-/** Statuses in which a number waits for a party. */
-const WAITING: Record<WaitingFor, NumberStatus> = {
-  support: 'PENDING_VERIFICATION',
-  facebook: 'PENDING_FACEBOOK_APPROVAL',
-  customer: 'REJECTED',
+/** An open question is the customer's turn; there is none but while the number is pending. */
+const WAITING: Record<WaitingFor, SQL | undefined> = {
+  support: and(eq(numbers.status, 'PENDING_VERIFICATION'), isNull(numbers.question)),
+  facebook: and(eq(numbers.status, 'PENDING_FACEBOOK_APPROVAL'), isNull(numbers.question)),
+  customer: or(eq(numbers.status, 'REJECTED'), isNotNull(numbers.question)),
 };
 
 export interface NumberFilter {
@@ -98,7 +100,7 @@ export async function listNumbers(
         owned(tenant),
         filter.accountId === undefined ? undefined : eq(numbers.accountId, filter.accountId),
         filter.status === undefined ? undefined : inArray(numbers.status, filter.status),
-        filter.waitingFor === undefined ? undefined : eq(numbers.status, WAITING[filter.waitingFor]),
+        filter.waitingFor === undefined ? undefined : WAITING[filter.waitingFor],
         filter.mobileNumber === undefined ? undefined : eq(numbers.mobileNumber, filter.mobileNumber),
         filter.updatedSince === undefined ? undefined : gte(numbers.updatedAt, filter.updatedSince),
         filter.qualityRating === undefined ? undefined : sql`false`,
@@ -142,6 +144,20 @@ export async function isInTimeline(db: Database, numberId: string, operationId: 
     .where(and(eq(numberEvents.numberId, numberId), eq(numberEvents.operationId, operationId)))
     .limit(1);
   return found.length > 0;
+}
+
+/** What an operation that makes one event has done; null where it has not taken effect. */
+export async function findEvent(
+  db: Database,
+  numberId: string,
+  operationId: string,
+): Promise<EventRow | null> {
+  const [found] = await db
+    .select()
+    .from(numberEvents)
+    .where(and(eq(numberEvents.numberId, numberId), eq(numberEvents.operationId, operationId)))
+    .limit(1);
+  return found ?? null;
 }
 
 /** Cuts a page that was read with one item too many. */

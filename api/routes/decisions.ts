@@ -19,6 +19,7 @@ import {
 } from '../idempotency.ts';
 import { findFor, lookAgain, numberAnswer, numberParams, unlessClosed, untilDone } from '../numbers.ts';
 import { ProblemError } from '../problems.ts';
+import { dueWithTimeLeft } from '../stage-time.ts';
 
 const STAGE_ROUTES = [
   {
@@ -26,7 +27,10 @@ const STAGE_ROUTES = [
     path: '/v1/numbers/:id/verification',
     operationId: 'verifyNumber',
     summary: "Decide on a number's details",
-    description: 'The first decision of a stage stands.',
+    description:
+      'The first decision of a stage stands. Some business categories need two supporters to approve: the first ' +
+      'approval answers 200 with the status unchanged, and `approvals` with it; a rejection rejects at once.',
+    codes: ['second_approval_needed'],
   },
   {
     stage: 'facebook',
@@ -34,11 +38,12 @@ const STAGE_ROUTES = [
     operationId: 'recordFacebookDecision',
     summary: "Record Facebook's decision",
     description: 'Before support has approved it is kept, and takes effect with that approval.',
+    codes: [],
   },
 ] as const;
 
 export const decisionRoutes: Routes = async (app, { api }) => {
-  for (const { stage, path, ...about } of STAGE_ROUTES) {
+  for (const { stage, path, codes, ...about } of STAGE_ROUTES) {
     app.post(
       path,
       {
@@ -57,6 +62,7 @@ export const decisionRoutes: Routes = async (app, { api }) => {
             'not_pending',
             'already_decided',
             'stale_attempt',
+            ...codes,
           ]),
         },
       },
@@ -93,7 +99,9 @@ async function decide(
 
   if (judge(found.row) === 'done') return numberAnswer(found, caller);
   const { reason = null, code = null, fields = [] } = body;
-  const signal = { decisionId: operationId, attempt, outcome, reason, code, fields, by };
+  // A first approval of two ends an open question, and the review goes on.
+  const dueAt = found.row.question && dueWithTimeLeft(found.row, new Date(), api.acceptance.workingTime);
+  const signal = { decisionId: operationId, attempt, outcome, reason, code, fields, by, dueAt };
   await unlessClosed(api.workflows.decide(found.row, stage, signal));
   try {
     return numberAnswer(await untilDone(api, found.row, judge), caller);

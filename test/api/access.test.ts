@@ -66,6 +66,7 @@ const RULES: Record<string, Role[] | 'public' | 'person'> = {
   'POST /v1/people': ['operator'],
   'PATCH /v1/people/{id}': ['operator'],
   'DELETE /v1/people/{id}/two-factor': ['operator'],
+  'POST /v1/numbers/{id}/comments': ['customer', 'support', 'operator'],
   'GET /v1/business-categories': 'public',
   'GET /livez': 'public',
   'GET /readyz': 'public',
@@ -86,6 +87,7 @@ const BODIES: Record<string, () => unknown> = {
   'PATCH /v1/callback-profiles/{id}': () => ({ name: 'x' }),
   'POST /v1/numbers/{id}/verification': () => ({ outcome: 'approved' }),
   'POST /v1/numbers/{id}/facebook-decision': () => ({ outcome: 'approved' }),
+  'POST /v1/numbers/{id}/comments': () => ({ text: 'x' }),
 };
 
 const nameOf = ({ method, path }: Operation) => `${method} ${path}`;

@@ -260,6 +260,129 @@ describe('a second decision', () => {
   });
 });
 
+describe('a category that needs two supporters', () => {
+  const submitAlcohol = () => submit({ businessCategory: 'ALCOHOL' });
+
+  it('is verified by the second of them; the first sees how many are given, the customer nothing', async () => {
+    const { id } = await submitAlcohol();
+    const first = ok(await verify(id, APPROVED));
+    expect(first).toMatchObject({
+      status: 'PENDING_VERIFICATION',
+      revision: 2,
+      verification: null,
+      nextAction: { type: 'verify' },
+      approvals: [{ by: { type: 'support', id: anna.id } }],
+      approvalsNeeded: 2,
+    });
+    const seen = await read(id);
+    expect([seen.approvals, seen.approvalsNeeded, seen.status]).toEqual([
+      undefined,
+      undefined,
+      'PENDING_VERIFICATION',
+    ]);
+    const { items } = (await call(account.key, 'GET', `/v1/numbers/${id}/events`)).json();
+    expect(items).toHaveLength(1);
+
+    expect(ok(await verify(id, APPROVED, ben))).toMatchObject({
+      status: 'PENDING_FACEBOOK_APPROVAL',
+      verification: { by: { id: ben.id } },
+      approvals: [{ by: { id: anna.id } }, { by: { id: ben.id } }],
+    });
+    // Both said so: a second click of either is no conflict.
+    for (const who of [anna, ben]) ok(await verify(id, APPROVED, who));
+    const kinds = (await readEmails(stack.db, id)).map((email) => email.kind);
+    expect(kinds).toEqual(['submitted', 'verified']);
+  });
+
+  it('takes no second approval of the same person, but a repeat of the first', async () => {
+    const { id } = await submitAlcohol();
+    const headers = { 'idempotency-key': randomUUID() };
+    const first = ok(await verify(id, APPROVED, anna, call, headers));
+    refused(await verify(id, APPROVED), 409, 'second_approval_needed');
+    expect(ok(await verify(id, APPROVED, anna, call, headers))).toEqual(first);
+    expect(await typesOf(id)).toEqual(['submitted', 'verification.first_approval']);
+  });
+
+  it('is rejected by one, also by who approved', async () => {
+    for (const who of [anna, ben]) {
+      const { id } = await submitAlcohol();
+      ok(await verify(id, APPROVED));
+      expect(ok(await verify(id, REJECTED, who))).toMatchObject({ status: 'REJECTED', approvals: [] });
+    }
+  });
+
+  it('needs both again when it is resubmitted, and one in another category', async () => {
+    const { id } = await submitAlcohol();
+    ok(await verify(id, APPROVED));
+    ok(await verify(id, REJECTED, ben));
+    const resubmit = (changes: object) =>
+      call(account.key, 'POST', `/v1/numbers/${id}/resubmission`, changes);
+    ok(await resubmit({}));
+    expect(ok(await verify(id, APPROVED))).toMatchObject({
+      status: 'PENDING_VERIFICATION',
+      approvals: [{ by: { id: anna.id } }],
+    });
+    ok(await verify(id, REJECTED));
+    ok(await resubmit({ businessCategory: 'RETAIL' }));
+    expect(ok(await verify(id, APPROVED))).toMatchObject({
+      status: 'PENDING_FACEBOOK_APPROVAL',
+      approvals: [],
+      approvalsNeeded: 1,
+    });
+  });
+
+  it('in the same instant: two persons are the first and the second, one person is only the first', async () => {
+    for (let round = 0; round < 13; round++) {
+      const { id } = await submitAlcohol();
+      const both = await Promise.all([
+        verify(id, APPROVED, round % 2 ? anna : ben, calls[0]),
+        verify(id, APPROVED, round % 2 ? ben : anna, calls[1]),
+      ]);
+      both.map(ok);
+      expect((await readNumber(stack.db, id)).status).toBe('PENDING_FACEBOOK_APPROVAL');
+      const types = ['submitted', 'verification.first_approval', 'verification.approved'];
+      expect(await typesOf(id)).toEqual(types);
+
+      const other = await submitAlcohol();
+      const own = await Promise.all(calls.map((via) => verify(other.id, APPROVED, anna, via)));
+      expect(own.map((response) => response.statusCode).sort()).toEqual([200, 409]);
+      for (const response of own)
+        if (response.statusCode === 409) refused(response, 409, 'second_approval_needed');
+      expect(await typesOf(other.id)).toEqual(types.slice(0, 2));
+    }
+  });
+
+  it('in the same instant: an approval and a rejection are both taken, or the rejection alone', async () => {
+    for (let round = 0; round < 13; round++) {
+      const { id } = await submitAlcohol();
+      const [approval, rejection] = await Promise.all([
+        verify(id, APPROVED, anna, calls[0]),
+        verify(id, REJECTED, ben, calls[1]),
+      ]);
+      ok(rejection);
+      if (approval.statusCode !== 200) refused(approval, 409, 'already_decided');
+      expect((await readNumber(stack.db, id)).status).toBe('REJECTED');
+      const firsts = (await typesOf(id)).filter((type) => type === 'verification.first_approval');
+      expect(firsts).toHaveLength(approval.statusCode === 200 ? 1 : 0);
+    }
+  });
+});
+
+describe('a resubmission', () => {
+  it('remembers who verified before, where that was a person', async () => {
+    const { id, mobileNumber } = await submit();
+    ok(await verify(id, REJECTED, ben));
+    expect(await read(id)).toMatchObject({ nextAction: { type: 'resubmit', fields: ['address'] } });
+    ok(await call(account.key, 'POST', `/v1/numbers/${id}/resubmission`, {}));
+    expect(await readNumber(stack.db, id)).toMatchObject({ previousReviewerId: ben.id });
+    const handle = stack.client.workflow.getHandle(workflowId({ id, mobileNumber, attempt: 2 }));
+    await handle.signal('supportVerification', { outcome: 'rejected', reason: 'By hand' });
+    await handle.result();
+    ok(await call(account.key, 'POST', `/v1/numbers/${id}/resubmission`, {}));
+    expect(await readNumber(stack.db, id)).toMatchObject({ attempt: 3, previousReviewerId: null });
+  });
+});
+
 describe('a supporter who is a member of the account', () => {
   it('decides on none of its numbers, and on others', async () => {
     const member = await createStaff(stack.db, 'support', account.id);

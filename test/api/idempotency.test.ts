@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, type SQL, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildApp } from '../../api/app.ts';
 import {
@@ -37,11 +37,15 @@ const post = (body: unknown, idempotencyKey: string, call = api.call) =>
   call(key, 'POST', '/v1/numbers', body, { 'idempotency-key': idempotencyKey });
 
 /** Holds a record as the transaction that writes it does. */
-async function holdRecord(idempotencyKey: string) {
+const holdRecord = (idempotencyKey: string) =>
+  hold(sql`select 1 from idempotency_records where key = ${idempotencyKey} for update`);
+
+/** Holds the locks that a statement takes. */
+async function hold(statement: SQL) {
   const held = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<void>();
   const done = api.db.transaction(async (tx) => {
-    await tx.execute(sql`select 1 from idempotency_records where key = ${idempotencyKey} for update`);
+    await tx.execute(statement);
     held.resolve();
     await ended.promise;
   });
@@ -211,6 +215,35 @@ describe('a write through a workflow', () => {
     expect(before).toMatchObject({ status: null, lockedUntil: null });
     expect((await withdraw()).statusCode).toBe(503);
     expect((await operation())?.operationId).toBe(before?.operationId);
+  });
+
+  it('that outlived its lease is carried out once: the try that comes second gets the answer of the first', async () => {
+    const { id } = await submit(api.call, key);
+    const idempotencyKey = randomUUID();
+    const comment = () =>
+      api.call(
+        key,
+        'POST',
+        `/v1/numbers/${id}/comments`,
+        { text: 'Hello' },
+        { 'idempotency-key': idempotencyKey },
+      );
+    // Each stops where it looks for what a former try has done, then where it stores its answer.
+    const timeline = await hold(sql`lock table number_events`);
+    const slow = comment();
+    await expect.poll(waitingForLocks).toBe(1);
+    await api.db.update(idempotencyRecords).set({ lockedUntil: sql`now()` });
+    const other = comment();
+    await expect.poll(waitingForLocks).toBe(2);
+    const record = await holdRecord(idempotencyKey);
+    await timeline.release();
+    await expect.poll(waitingForLocks).toBe(2);
+    await record.release();
+    const answers = await Promise.all([slow, other]);
+    expect(answers.map((response) => response.statusCode)).toEqual([201, 201]);
+    expect(answers[0]?.json()).toEqual(answers[1]?.json());
+    const events = await api.db.select().from(numberEvents).where(eq(numberEvents.numberId, id));
+    expect(events.map((event) => event.type)).toEqual(['submitted', 'comment']);
   });
 
   it('gives up its lease at once when it failed', async () => {

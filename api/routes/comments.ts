@@ -1,0 +1,154 @@
+/** Comments: of customers and support to each other, of staff among themselves, and questions to the customer. */
+import type { FastifyBaseLogger } from 'fastify';
+import { type CommentBody, commentBody } from '../../contract/fields.ts';
+import { isPending } from '../../contract/number.ts';
+import { eventView, viewEvent } from '../../contract/views.ts';
+import { commentEvent, writeComment } from '../../db/comments.ts';
+import type { NumberRow } from '../../db/number-row.ts';
+import { type EventRow, findEvent, isInTimeline, type NumberOfAccount } from '../../db/read.ts';
+import { answers, GUARDED, WRITES } from '../answers.ts';
+import { type Caller, callerOf, viewerOf } from '../auth.ts';
+import type { ApiContext, Routes } from '../context.ts';
+import { judgeStage, notPending } from '../decisions.ts';
+import {
+  type Answer,
+  give,
+  keyedRequest,
+  type Operation,
+  throughWorkflow,
+  writeHeaders,
+} from '../idempotency.ts';
+import { sendSoon } from '../mail.ts';
+import { findFor, lookAgain, numberParams, unlessClosed, untilDone } from '../numbers.ts';
+import { invalidField } from '../problems.ts';
+import { dueWithTimeLeft, timeLeft } from '../stage-time.ts';
+
+export const commentRoutes: Routes = async (app, { api }) => {
+  app.post(
+    '/v1/numbers/:id/comments',
+    {
+      config: { access: ['customer', 'support', 'operator'] },
+      schema: {
+        summary: 'Comment on a number',
+        description:
+          "In every status. Support's comments are emailed to the customer, unless internal; operators' are " +
+          'internal. With `awaitReply` support asks the customer: turn and due time are theirs until their next ' +
+          'comment, which answers the question, or a decision.',
+        operationId: 'commentOnNumber',
+        tags: ['Review'],
+        params: numberParams,
+        headers: writeHeaders,
+        body: commentBody,
+        response: answers({ 201: eventView }, [
+          ...GUARDED,
+          ...WRITES,
+          'not_found',
+          'not_pending',
+          'already_decided',
+        ]),
+      },
+    },
+    async (request, reply) => {
+      const caller = callerOf(request);
+      const { body } = request;
+      checkRole(caller, body);
+      const found = await findFor(api, caller, request.params.id);
+      const answer = await throughWorkflow(api.db, keyedRequest(request), (operation) =>
+        comment({ api, caller, body, operation, log: request.log }, found),
+      );
+      return give(reply, answer);
+    },
+  );
+};
+
+function checkRole({ kind }: Caller, { internal = false, awaitReply = false }: CommentBody): void {
+  if (kind === 'customer' && internal) {
+    throw invalidField('/internal', 'staff_only', 'Only staff comment internally; leave it out.');
+  }
+  if (kind !== 'support' && awaitReply) {
+    throw invalidField('/awaitReply', 'support_only', 'Only support asks the customer; leave it out.');
+  }
+  if (kind === 'operator' && !internal) {
+    throw invalidField('/internal', 'internal_only', 'Operators comment internally only; send true.');
+  }
+}
+
+interface Commenting {
+  api: ApiContext;
+  caller: Caller;
+  body: CommentBody;
+  operation: Operation;
+  log: FastifyBaseLogger;
+}
+
+async function comment(commenting: Commenting, before: NumberOfAccount): Promise<Answer> {
+  const { api, caller, body, operation } = commenting;
+  const { done, found } = await lookAgain(api, caller, before, operation);
+  const { row } = found;
+  if (!done && body.awaitReply) await ask(commenting, row);
+  if (!done && caller.kind === 'customer') await answerQuestion(commenting, row);
+  const told = await findEvent(api.db, row.id, operation.operationId);
+  return told ? created(told, caller) : write(commenting, row);
+}
+
+/** Asks the customer, and waits until that is in the timeline: by then it may be answered already. */
+async function ask({ api, caller, body, operation }: Commenting, row: NumberRow): Promise<void> {
+  const { operationId } = operation;
+  if (!isPending(row.status)) throw notPending(row, 'staff');
+  const seen = await operation.seen({ attempt: row.attempt, stage: row.status });
+  // A repeat is for the stage that the first try saw: refused where that has ended.
+  judgeStage(row, seen, 'staff');
+  const now = new Date();
+  const hours = body.dueHours ?? api.config.REPLY_DUE_HOURS;
+  const question = {
+    ...seen,
+    operationId,
+    by: caller.actor,
+    text: body.text,
+    fields: body.fields ?? [],
+    dueAt: new Date(now.getTime() + hours * 3_600_000).toISOString(),
+    remainingMs: timeLeft(row, now, api.acceptance.workingTime),
+  };
+  await unlessClosed(api.workflows.ask(row, question));
+  await untilDone(api, row, async (changed) =>
+    (await isInTimeline(api.db, row.id, operationId)) ? 'done' : judgeStage(changed, seen, 'staff'),
+  );
+}
+
+/** Answers the question that the first try saw, and waits until it is not open any more. */
+async function answerQuestion({ api, caller, body, operation }: Commenting, row: NumberRow): Promise<void> {
+  const question = await operation.seen(row.question?.operationId ?? null);
+  const isOpen = (number: NumberRow) => number.question?.operationId === question;
+  if (question === null || !isOpen(row)) return;
+  const answer = {
+    operationId: operation.operationId,
+    attempt: row.attempt,
+    question,
+    by: caller.actor,
+    text: body.text,
+    dueAt: dueWithTimeLeft(row, new Date(), api.acceptance.workingTime),
+  };
+  await unlessClosed(api.workflows.answer(row, answer));
+  await untilDone(api, row, (changed) => (isOpen(changed) ? 'open' : 'done'));
+}
+
+/** Writes a plain comment, with the answer to the request, unless another try of it has done so. */
+async function write({ api, caller, body, operation, log }: Commenting, row: NumberRow): Promise<Answer> {
+  const { internal = false, text } = body;
+  const type = internal ? 'comment.internal' : 'comment';
+  const event = commentEvent(row, { type, by: caller.actor, text, operationId: operation.operationId });
+  const mine = created(event, caller);
+  const emailed = caller.kind !== 'customer' && !internal;
+  const { mailDomain } = api.acceptance;
+  const stands = await api.db.transaction(async (tx) => {
+    const answer = await operation.settle(tx, mine);
+    if (answer === mine) await writeComment(tx, row, event, { mailDomain, emailed });
+    return answer;
+  });
+  if (emailed) sendSoon(api, row.id, log);
+  return stands;
+}
+
+function created(event: Omit<EventRow, 'seq'>, caller: Caller): Answer {
+  return { status: 201, headers: {}, body: viewEvent(event, viewerOf(caller)) };
+}
