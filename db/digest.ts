@@ -1,5 +1,5 @@
 /** What waits for a decision, for the daily emails to our own people. */
-import { and, asc, gt, inArray, lte, type SQL, sql } from 'drizzle-orm';
+import { and, asc, gt, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
 import type { ReviewEmailData, ReviewLine } from '../contract/emails.ts';
 import { newId } from '../contract/ids.ts';
 import { type EmailKind, PENDING_STATUSES, type PendingStatus, type Stage } from '../contract/number.ts';
@@ -32,8 +32,10 @@ export async function waitingNumbers(
   options: { day: string; at: Date; which: SQL },
 ): Promise<ReviewEmailData> {
   const { day, at } = options;
-  const where = and(inArray(numbers.status, [...PENDING_STATUSES]), options.which);
   const overdue = lte(numbers.dueAt, at);
+  // While the customer has time to answer, there is nothing for support to do.
+  const ours = or(isNull(numbers.question), overdue);
+  const where = and(inArray(numbers.status, [...PENDING_STATUSES]), options.which, ours);
   const totals = await db
     .select({
       status: sql<PendingStatus>`${numbers.status}`,
@@ -59,6 +61,7 @@ export async function waitingNumbers(
       displayName: row.displayName,
       lastFour: lastFour(row.mobileNumber),
       stage: STAGE_OF[row.status as PendingStatus],
+      unanswered: row.question !== null,
       waitingSince: (row.waitingSince ?? row.submittedAt).toISOString(),
       dueAt: (row.dueAt ?? at).toISOString(),
     }),

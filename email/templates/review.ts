@@ -79,7 +79,8 @@ function waiting({ lines, more, at }: ReviewEmailData): Block[] {
 
 function lineText(line: ReviewLine, at: string): string {
   const due = `${line.dueAt <= at ? 'overdue since' : 'due'} ${minute(line.dueAt)}`;
-  return `${isolated(line.displayName)}, ${line.lastFour}: ${STAGE_NAMES[line.stage]}, ${due}, waiting since ${minute(line.waitingSince)} (${line.numberId})`;
+  const stage = `${STAGE_NAMES[line.stage]}${line.unanswered ? ', no answer from the customer' : ''}`;
+  return `${isolated(line.displayName)}, ${line.lastFour}: ${stage}, ${due}, waiting since ${minute(line.waitingSince)} (${line.numberId})`;
 }
 
 function total(data: ReviewEmailData, what: 'due' | 'overdue'): number {

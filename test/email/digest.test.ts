@@ -79,6 +79,26 @@ describe('the digest', () => {
     expect(escalation?.data.lines.map((line) => line.displayName)).toEqual(['Overdue by far']);
   });
 
+  test('leaves out what the customer has time to answer, and tells what they did not', async () => {
+    const question = { operationId: 'op_q', text: 'Which?', fields: [], at: AT, remainingMs: 1 };
+    const asked = async (waitedHours: number) => {
+      const { id } = await waiting('PENDING_VERIFICATION', waitedHours, 24);
+      const by = { type: 'support', id: 'usr_1' } as const;
+      await database.db
+        .update(numbers)
+        .set({ question: { ...question, by } })
+        .where(eq(numbers.id, id));
+    };
+    await asked(23);
+    expect(await write()).toEqual({ due: 0, overdue: 0, escalated: 0 });
+    await asked(25);
+    expect(await write()).toEqual({ due: 0, overdue: 1, escalated: 0 });
+    const [digest] = await written('support');
+    expect(render('review-digest', digest?.data ?? expect.fail('no digest')).text).toContain(
+      'Verification, no answer from the customer, overdue since',
+    );
+  });
+
   test('is written once a day', async () => {
     await waiting('PENDING_VERIFICATION', 100, 24);
     await Promise.all([write(), write(), write()]);
