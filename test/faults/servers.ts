@@ -6,6 +6,7 @@ import { inject } from 'vitest';
 import { loadConfig } from '../../contract/config.ts';
 import { openDatabase } from '../../db/client.ts';
 import { migrateDatabase } from '../../db/migrate.ts';
+import { GENEROUS_LIMITS } from '../../dev/environment.ts';
 import { createStackFolder } from '../../dev/folder.ts';
 import { Part, type PartPlan } from '../../dev/part.ts';
 import { choosePorts } from '../../dev/ports.ts';
@@ -15,6 +16,7 @@ import { planTemporal } from '../../dev/temporal.ts';
 import { openClient } from '../../temporal/connect.ts';
 import { ensureSearchAttributes } from '../../temporal/search-attributes.ts';
 import { startSmtp } from '../support/smtp.ts';
+import { AUTH_SECRET } from '../support/stack.ts';
 import type { Parts } from './checks.ts';
 
 interface Server {
@@ -65,6 +67,8 @@ export async function startStoppableStack(env: Record<string, string> = {}): Pro
     DATABASE_URL: databaseUrl,
     TEMPORAL_ADDRESS: address,
     SMTP_URL: smtp.url,
+    AUTH_SECRET,
+    ...GENEROUS_LIMITS,
     SHUTDOWN_GRACE_SECONDS: '1',
     WORKFLOW_BUNDLE: inject('workflowBundle'),
     ...env,
