@@ -315,13 +315,18 @@ export const commentBody = z
       }),
       internal: z
         .boolean({ error: 'Send true or false.' })
-        .describe('For staff only: customers do not see it, and nobody is emailed.')
+        .meta({
+          description: 'For staff only: customers do not see it, and nobody is emailed.',
+          examples: [false],
+        })
         .optional(),
       awaitReply: z
         .boolean({ error: 'Send true or false.' })
-        .describe(
-          "For support, about a pending number: the customer has to answer, and the stage's own time stands still until then.",
-        )
+        .meta({
+          description:
+            "For support, about a pending number: the customer has to answer, and the stage's own time stands still until then.",
+          examples: [true],
+        })
         .optional(),
       fields: fieldNames('With `awaitReply`: the fields that the question is about.', 'website'),
       dueHours: z

@@ -53,13 +53,15 @@ const decisionView = z
   .meta({ id: 'Decision' });
 
 const approvalView = z
-  .object({ by: actorView, at: time })
+  .object({ by: actorView, at: time.describe('When it was given.') })
   .meta({ id: 'Approval', description: 'One of the approvals that a verification needs.' });
 
 const questionView = z
   .object({
-    text: z.string(),
-    askedAt: time,
+    text: z
+      .string()
+      .meta({ description: 'In the words of support.', examples: ['Which of your shops is this?'] }),
+    askedAt: time.describe('When it was asked.'),
     dueAt: time.nullable().describe('When the answer is due.'),
     by: actorView,
   })
@@ -123,12 +125,16 @@ export const numberPage = page(numberView, 'NumberPage');
 
 export const eventView = z
   .object({
-    id: z.string(),
-    type: z.enum(EVENT_TYPES),
-    at: time,
+    id: z.string().meta({ examples: ['evt_01994a5e7c2b7e0f8a6d3c1b2a495867'] }),
+    type: z.enum(EVENT_TYPES).meta({ description: 'What happened.', examples: ['comment'] }),
+    at: time.describe('When it happened.'),
     actor: actorView,
-    attempt: z.int(),
-    data: z.record(z.string(), z.unknown()),
+    attempt: z.int().meta({ description: 'The attempt it belongs to.', examples: [1] }),
+    data: z.record(z.string(), z.unknown()).meta({
+      description:
+        'What belongs to the type: the text of a comment, the reason of a rejection, changed fields.',
+      examples: [{ text: 'Which of your shops is this?' }],
+    }),
   })
   .meta({ id: 'Event' });
 export type EventView = z.output<typeof eventView>;

@@ -258,6 +258,20 @@ describe('a question', () => {
     expect(await kindsOf(id)).toEqual(['submitted', 'comment', 'comment', 'verified', 'comment']);
   });
 
+  it('falls away with the first of two approvals, and the working time goes on', async () => {
+    const { id } = await submitWith(call, account.key, { businessCategory: 'ALCOHOL' });
+    const before = (await readNumber(stack.db, id)).dueAt?.getTime() ?? 0;
+    created(await ask(id));
+    expect((await verify(id)).json()).toMatchObject({
+      status: 'PENDING_VERIFICATION',
+      waitingFor: 'support',
+      question: null,
+      approvals: [{ by: { id: anna.id } }],
+    });
+    const after = (await readNumber(stack.db, id)).dueAt?.getTime() ?? 0;
+    expect(Math.abs(after - before)).toBeLessThan(60_000);
+  });
+
   it('shows in the lists as the turn of the customer', async () => {
     const other = await createAccount(stack.db);
     const own = await submitWith(call, other.key);
