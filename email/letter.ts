@@ -72,7 +72,7 @@ export function letterHtml(letter: Letter): string {
 </head>
 <body style="margin: 0; padding: 0;">
 <div role="article" aria-label="${subject}" lang="en" dir="ltr" style="max-width: 36em; margin: 0 auto; padding: 24px 16px; font-family: system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif; font-size: 16px; line-height: 1.5; overflow-wrap: anywhere;">
-<h1 style="font-size: 22px; line-height: 1.3; margin: 0 0 16px;">${escapeHtml(letter.heading)}</h1>
+<h1 style="font-size: 22px; line-height: 1.3; margin: 0 0 16px;">${escapeHtml(oneLine(letter.heading))}</h1>
 ${letter.blocks.map(blockHtml).join('\n')}
 <p style="margin: 32px 0 0; padding-top: 12px; border-top: 1px solid #888888; font-size: 14px;">${escapeHtml(FOOTER)}</p>
 </div>
