@@ -1,26 +1,68 @@
 /** What a route may answer, as its OpenAPI document says and its serializer checks. */
 import { z } from 'zod';
 import { PROBLEMS, type ProblemCode } from '../contract/errors.ts';
-import { standingDecision } from '../contract/views.ts';
+import { about, standingDecision } from '../contract/views.ts';
 
-const problem = z.object({
-  type: z.string().meta({ format: 'uri-reference' }),
-  title: z.string(),
-  status: z.int(),
-  detail: z.string(),
-  code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),
-  instance: z.string(),
-  requestId: z.string(),
-  errors: z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })),
-});
+const fault = z
+  .object({
+    pointer: z
+      .string()
+      .meta(
+        about(
+          'A JSON pointer into the body, or the name of a query parameter or header; "" is the whole body.',
+          '/displayName',
+        ),
+      ),
+    code: z.string().meta(about('What kind of fault, as a word.', 'invalid')),
+    detail: z.string().meta(about('What to do.', 'Must have at least 2 characters.')),
+  })
+  .meta({ id: 'Fault', description: 'One thing at fault in a request.' });
+
+const problem = z
+  .object({
+    type: z
+      .string()
+      .meta({ format: 'uri-reference', ...about('A page that explains `code`.', '/problems/not_found') }),
+    title: z.string().meta(about('What kind of problem it is, in words.', 'Not found')),
+    status: z.int().meta(about('The HTTP status.', 404)),
+    detail: z
+      .string()
+      .meta(about('What is wrong here and what to do, for people.', PROBLEMS.not_found.advice)),
+    code: z
+      .enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]])
+      .meta(about('What kind of problem it is, for programs.', 'not_found')),
+    instance: z.string().meta(about('The path that was called.', '/v1/numbers/num_0')),
+    requestId: z
+      .string()
+      .meta(
+        about(
+          'Names this request in our logs; also in `X-Request-Id`.',
+          'c0ffee00-0000-4000-8000-000000000000',
+        ),
+      ),
+    errors: z.array(fault).describe('What is at fault; empty where that is not a part of the request.'),
+  })
+  .meta({ id: 'Problem', description: 'What went wrong, as RFC 9457 describes it.' });
+
+const decision = standingDecision.optional().describe('The decision that stands, where there is one.');
 
 /** Members that a problem carries beside the common ones. */
-const EXTRA: Partial<Record<ProblemCode, z.ZodRawShape>> = {
-  number_taken: { numberId: z.string().optional().describe('Where it is your own.') },
-  already_decided: { decision: standingDecision.optional() },
-  not_pending: { decision: standingDecision.optional() },
-  profile_in_use: { numberIds: z.array(z.string()).optional().describe('Some of the numbers that use it.') },
+export const EXTRA: Partial<Record<ProblemCode, z.ZodRawShape>> = {
+  number_taken: {
+    numberId: z.string().optional().meta(about('Who has it, where that is a number of your own.', 'num_0')),
+  },
+  already_decided: { decision },
+  not_pending: { decision },
+  profile_in_use: {
+    numberIds: z
+      .array(z.string())
+      .optional()
+      .meta(about('Some of the numbers that use it.', ['num_0'])),
+  },
 };
+
+/** The members that every problem has. */
+export const PROBLEM_MEMBERS = Object.keys(problem.shape);
 
 /** Any route may answer these. */
 const ALWAYS: ProblemCode[] = ['malformed_request', 'rate_limited', 'internal', 'unavailable'];

@@ -9,7 +9,7 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
-import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { serializerCompiler } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import { ConfigError } from '../contract/config.ts';
@@ -46,6 +46,7 @@ import { reviewRoutes } from './routes/reviews.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { signUpRoutes } from './routes/sign-ups.ts';
 import { twoFactorRoutes } from './routes/two-factor.ts';
+import { compileValidator } from './validation.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -118,7 +119,7 @@ export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): 
     routerOptions: { maxParamLength: URL_LIMIT },
   };
   const app = Fastify(options);
-  app.setValidatorCompiler(validatorCompiler);
+  app.setValidatorCompiler(compileValidator);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(fail);
   app.setNotFoundHandler((request, reply) => fail(new ProblemError('not_found'), request, reply));

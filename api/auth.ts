@@ -101,8 +101,7 @@ function allowed(
   caller: Caller | null,
   who: string,
 ): Caller {
-  const { scope } = request.routeOptions.config;
-  const needed = scope ?? (request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write');
+  const needed = scopeOf(request.routeOptions.config, request.method);
   if (!caller || !access.includes(caller.kind)) {
     const whose = caller
       ? `${who} is of the role ${caller.kind}.`
@@ -158,6 +157,11 @@ export function sessionOf(request: FastifyRequest): FoundSession {
 /** A person as the audit log and timelines name them; staff with their name. */
 export function actorOf({ id, name, role }: Pick<FoundSession['person'], 'id' | 'name' | 'role'>): Actor {
   return role === 'user' ? { type: 'customer', id } : { type: role, id, name };
+}
+
+/** What a caller of the route must be allowed. */
+export function scopeOf({ scope }: { scope?: Scope | undefined }, method: string): Scope {
+  return scope ?? (method === 'GET' || method === 'HEAD' ? 'read' : 'write');
 }
 
 export function callerOf(request: FastifyRequest): Caller {

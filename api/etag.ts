@@ -1,15 +1,22 @@
 /** Entity tags: a number's revision in quotes. */
 import { z } from 'zod';
+import { about } from '../contract/views.ts';
 import type { NumberRow } from '../db/number-row.ts';
 import { ProblemError } from './problems.ts';
 
 const tags = z.string().max(1_024, 'Send at most 1,024 characters.');
 
 /** The header `If-Match` of writes. */
-export const ifMatch = { 'if-match': tags.optional().describe('The ETag of what is to be changed.') };
+export const ifMatch = {
+  'if-match': tags
+    .optional()
+    .meta(about('The ETag of what is to be changed; 412 where it was changed meanwhile.', '"3"')),
+};
 
 /** The header `If-None-Match` of reads. */
-export const ifNoneMatch = { 'if-none-match': tags.optional().describe('ETags known already.') };
+export const ifNoneMatch = {
+  'if-none-match': tags.optional().meta(about('ETags known already; 304 where one fits.', '"3"')),
+};
 
 export function etagOf({ revision }: { revision: number }): string {
   return `"${revision}"`;

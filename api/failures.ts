@@ -1,9 +1,8 @@
-/** What went wrong, as a problem: by the kinds of error that Fastify, zod, PostgreSQL and Temporal throw. */
-import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+/** What went wrong, as a problem: by the kinds of error that Fastify, PostgreSQL and Temporal throw. */
 import type { ProblemCode } from '../contract/errors.ts';
 import { rootOf } from '../db/errors.ts';
 import { TemporalUnavailable } from '../temporal/numbers.ts';
-import { type Fault, malformedQuery, ProblemError } from './problems.ts';
+import { ProblemError } from './problems.ts';
 
 /** Fastify's own errors that are the caller's, and the one that is a lack of time. */
 const FASTIFY: Record<string, ProblemCode> = {
@@ -39,12 +38,8 @@ const PASSING = /^(08|40|53|57)...$|^55P03$|^25P03$/;
 const LOST =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout|Cannot use a pool after calling end)/i;
 
-/** More would only tell a machine how wrong it is. */
-const MAX_FAULTS = 50;
-
 export function toProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
-  if (hasZodFastifySchemaValidationErrors(error)) return validationProblem(error);
   if (error instanceof TemporalUnavailable) {
     const fact = 'The workflow did not answer in time; what was asked may take effect later.';
     return new ProblemError('unavailable', { fact, cause: error });
@@ -67,50 +62,4 @@ export function toProblem(error: unknown): ProblemError {
 function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : '';
-}
-
-interface Issue {
-  keyword: string;
-  instancePath: string;
-  message?: string;
-  params: Record<string, unknown>;
-}
-
-function validationProblem(error: { validation: Issue[]; validationContext?: string | undefined }) {
-  const context = error.validationContext ?? 'body';
-  const inBody = context === 'body';
-  const errors = error.validation
-    .slice(0, MAX_FAULTS)
-    .flatMap((issue) => faultsOf(issue, inBody))
-    .slice(0, MAX_FAULTS);
-  if (inBody || context === 'headers') return new ProblemError('invalid_request', { errors });
-  if (context === 'params') return new ProblemError('not_found');
-  return malformedQuery(errors);
-}
-
-/** zod's words that say nothing to a caller. */
-const UNTOLD = new Set(['custom', 'invalid_union']);
-
-function faultsOf(issue: Issue, inBody: boolean): Fault[] {
-  const path = issue.instancePath === '/' ? '' : issue.instancePath;
-  const keys = issue.params['keys'];
-  if (issue.keyword === 'unrecognized_keys' && Array.isArray(keys)) {
-    return keys.map((key) => ({
-      pointer: inBody ? `${path}/${escapePointer(String(key))}` : String(key),
-      code: 'unknown_field',
-      detail: inBody ? 'There is no such field; leave it out.' : 'There is no such parameter; leave it out.',
-    }));
-  }
-  return [
-    {
-      pointer: inBody ? path : path.slice(1),
-      code: UNTOLD.has(issue.keyword) ? 'invalid' : issue.keyword,
-      detail: issue.message ?? 'Not valid.',
-    },
-  ];
-}
-
-/** RFC 6901. */
-function escapePointer(key: string): string {
-  return key.replaceAll('~', '~0').replaceAll('/', '~1');
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { newId } from '../contract/ids.ts';
+import { about } from '../contract/views.ts';
 import type { Database, Transaction } from '../db/client.ts';
 import { LOCK_NOT_AVAILABLE, sqlStateOf } from '../db/errors.ts';
 import {
@@ -26,7 +27,7 @@ export const writeHeaders = z.looseObject({
     .string()
     .regex(/^[\x21-\x7e]{1,255}$/, 'Send an Idempotency-Key of 1 to 255 visible ASCII characters.')
     .optional()
-    .describe('Repeats with the same key get the first answer, for 24 hours.'),
+    .meta(about('Repeats with the same key get the first answer, for 24 hours.', 'order-4711')),
 });
 
 /** A request may be taken to be running for so long; longer than any handler runs. */

@@ -4,7 +4,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { z } from 'zod';
 import type { NumberState } from '../contract/number.ts';
 import { lastFour } from '../contract/phone.ts';
-import { viewNumber } from '../contract/views.ts';
+import { about, viewNumber } from '../contract/views.ts';
 import type { QuotaExceeded, Taken } from '../db/accept.ts';
 import type { KeyedRequest } from '../db/idempotency.ts';
 import { type NumberRow, stateOf } from '../db/number-row.ts';
@@ -18,7 +18,9 @@ import { anyId } from './paging.ts';
 import { invalidField, ProblemError } from './problems.ts';
 import { targetProblem } from './target-url.ts';
 
-export const numberParams = z.object({ id: anyId });
+export const numberParams = z.object({
+  id: anyId.meta(about('The number, as it was answered.', 'num_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d')),
+});
 
 /** How long the answer to a submission waits for its workflow to start. */
 const START_MS = 1_000;

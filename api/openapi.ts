@@ -1,115 +1,128 @@
 /** The OpenAPI document, from the routes' schemas. */
 import swagger from '@fastify/swagger';
-import type { FastifyInstance } from 'fastify';
-import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import type { FastifyContextConfig, FastifyInstance } from 'fastify';
+import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { type Role, scopeOf } from './auth.ts';
 import type { ApiContext } from './context.ts';
+import { finish } from './openapi/finish.ts';
+import type { Json } from './openapi/json.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Headers of the good answers, beside those that follow from what is answered. */
+    answerHeaders?: 'Location'[];
+  }
+}
 
 const ABOUT = `Submit WhatsApp Business numbers for approval and follow them.
 
-JSON, camelCase, times in RFC 3339 UTC, opaque ids. Unknown fields are an error. Every write takes an
-\`Idempotency-Key\`, but those about one's own session, password or sign-up. Errors are RFC 9457 problems; each \`code\` is explained at its \`type\`.
+**Form.** JSON, camelCase, times in RFC 3339 UTC, opaque ids. Unknown fields are an error. Answers may grow: pass
+over fields, and values of open lists, that you do not know.
 
-Programs send an API key. People sign in with \`POST /v1/session\`; their cookie counts on pages of this server only.
+**Who calls.** Programs send \`Authorization: Bearer <API key>\`. A key belongs to an account or to a person of staff and
+has scopes: \`read\`, \`write\`, \`admin\`. People sign in with \`POST /v1/session\`; their cookie counts on pages of this
+server only. Each operation tells who may call it. What belongs to another account is answered as if it did not exist.
 
-Requests are limited per key or person, and per address. \`RateLimit-Policy\` names the limits, \`RateLimit\` what is
-left of them; beyond, the answer is 429 with \`Retry-After\`.`;
+**Writing safely.** Every write takes an \`Idempotency-Key\`, but those about one's own session, password or sign-up: a
+repeat with the same key waits for the first and gets its answer, for 24 hours. Repeat after a lost connection, a 429 or a 503, and keep to \`Retry-After\`. Where \`If-Match\` is taken,
+send the \`ETag\` that you read, so that nobody's change is overwritten.
 
-/** Marks an operation whose body may be left out, until the document is finished. */
-const EMPTY_BODY = 'x-empty-body';
+**Lists.** \`limit\` bounds a page; \`nextCursor\`, or \`Link: rel="next"\`, leads to the next.
+
+**Limits.** Requests are limited per key or person, and per address. \`RateLimit-Policy\` names the limits, \`RateLimit\`
+what is left of them; beyond, the answer is 429 with \`Retry-After\`.
+
+**Problems.** Errors are RFC 9457 problems. \`code\` is for programs, \`detail\` says what to do, and \`type\` leads to a page
+about it. Quote \`requestId\` when you ask for help.`;
+
+const TAGS = [
+  { name: 'Numbers', description: 'Submitting numbers and following them.' },
+  { name: 'Pictures', description: 'The company logo of a number.' },
+  { name: 'Callback profiles', description: 'Where the delivery statuses of messages go.' },
+  { name: 'Review', description: 'For support: the queue, claims, comments and decisions.' },
+  { name: 'Stream', description: 'Changes as they happen, as server-sent events.' },
+  { name: 'Session', description: 'Signing in and out, passwords and two-factor authentication.' },
+  { name: 'Account', description: 'The account, its members, invitations and API keys.' },
+  { name: 'Operation', description: 'For operators: accounts, people and the audit log.' },
+  { name: 'Health', description: 'For load balancers and supervisors.' },
+  { name: 'Problems', description: 'What each `code` of a problem means.' },
+];
+
+const API_KEY = {
+  type: 'http',
+  scheme: 'bearer',
+  description: 'For programs: `Authorization: Bearer <API key>`. Whoever has the scope `admin` creates keys.',
+} as const;
+const SESSION = {
+  type: 'apiKey',
+  in: 'cookie',
+  description: 'For people: `POST /v1/session` sets it. It is taken from pages of this server only.',
+} as const;
+
+/** zod leaves the examples of what is transformed out, as if they were of the result. And no body is no schema. */
+const zodToJsonConfig: NonNullable<Parameters<typeof createJsonSchemaTransform>[0]['zodToJsonConfig']> = {
+  override: ({ zodSchema, jsonSchema }) => {
+    const { examples } = z.globalRegistry.get(zodSchema) ?? {};
+    if (examples) jsonSchema.examples ??= examples as never;
+    if (zodSchema._zod.def.type === 'undefined') jsonSchema.type = 'null';
+  },
+};
+const toJsonSchema = createJsonSchemaTransform({ zodToJsonConfig });
+const withNamedSchemas = createJsonSchemaTransformObject({ zodToJsonConfig });
 
 /** Collects the routes that are registered after it. */
 export async function describeRoutes(app: FastifyInstance, api: ApiContext): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Number approval', version: '1', description: ABOUT },
+      info: {
+        title: 'Number approval',
+        version: '1',
+        summary: 'Approval of WhatsApp Business numbers.',
+        description: ABOUT,
+        contact: { name: 'The operators of this server' },
+        license: { name: 'MIT', identifier: 'MIT' },
+      } as never,
       servers: [{ url: api.publicUrl || '/' }],
       components: {
-        securitySchemes: {
-          apiKey: { type: 'http', scheme: 'bearer' },
-          session: { type: 'apiKey', in: 'cookie', name: api.auth.sessionCookie },
-        },
+        securitySchemes: { apiKey: API_KEY, session: { ...SESSION, name: api.auth.sessionCookie } },
       },
-      tags: [
-        { name: 'Numbers', description: 'Submitting numbers and following them.' },
-        { name: 'Pictures', description: 'The company logo of a number.' },
-        { name: 'Callback profiles', description: 'Where the delivery statuses of messages go.' },
-        { name: 'Review', description: 'For support: the queue, claims, comments and decisions.' },
-        { name: 'Stream', description: 'Changes as they happen, as server-sent events.' },
-        { name: 'Session', description: 'Signing in and out, passwords and two-factor authentication.' },
-        { name: 'Account', description: 'The account, its members, invitations and API keys.' },
-        { name: 'Operation', description: 'For operators: accounts, people and the audit log.' },
-        { name: 'Health' },
-        { name: 'Problems', description: 'What each `code` of a problem means.' },
-      ],
+      tags: TAGS,
     },
     transform: (document) => {
-      const { schema, url } = jsonSchemaTransform(document);
-      const { access, emptyBody } = document.route.config ?? {};
-      const isPublic = access === 'public' || access === undefined;
-      const security = isPublic
-        ? []
-        : access === 'person'
-          ? [{ session: [] }]
-          : [{ apiKey: [] }, { session: [] }];
-      const who = isPublic
-        ? 'For anyone.'
-        : access === 'person'
-          ? 'For whoever is signed in.'
-          : `For: ${access.join(', ')}.`;
-      const description = [schema.description, who].filter(Boolean).join(' ');
-      return { schema: { ...schema, description, security, ...(emptyBody && { [EMPTY_BODY]: true }) }, url };
+      const { schema, url } = toJsonSchema(document);
+      const { config = {}, method } = document.route;
+      const { access = 'public', emptyBody, answerHeaders, limit } = config;
+      const guarded = {
+        'x-roles': access === 'public' ? [] : [access].flat(),
+        ...securityOf(config, method),
+      };
+      const hints = { emptyBody, answerHeaders, unlimited: limit === 'none' };
+      const description = [schema.description, whoMayCall(config, method)].filter(Boolean).join('\n\n');
+      return { schema: { ...schema, description, ...guarded, 'x-hints': hints }, url } as never;
     },
-    transformObject: (document) => tidy(jsonSchemaTransformObject(document) as Json) as never,
+    transformObject: (document) => finish(withNamedSchemas(document) as Json, api.publicUrl) as never,
   });
 }
 
-type Json = Record<string, unknown>;
+type Method = string | string[];
 
-/** Finishes the document: what zod and the generators put in that says nothing, or something wrong. */
-function tidy(document: Json): Json {
-  const { components, paths } = document as { components: { schemas: Json }; paths: Record<string, Json> };
-  const schemas = Object.entries(components.schemas)
-    // Every schema with a name is an answer: their twins for input are used nowhere.
-    .filter(([name]) => !(name.endsWith('Input') && name.slice(0, -5) in components.schemas))
-    .map(([name, schema]) => [name, prune(schema, true)]);
-  return {
-    ...document,
-    components: { ...components, schemas: Object.fromEntries(schemas) },
-    paths: mapValues(paths, (operations) =>
-      mapValues(operations, (operation) => tidyOperation(operation as Json)),
-    ),
-  };
+/** Names what is taken, each with the scope that it must have. */
+function securityOf(config: FastifyContextConfig, method: Method) {
+  const { access = 'public' } = config;
+  if (access === 'public') return { security: [] };
+  if (access === 'person') return { security: [{ session: [] }] };
+  const scopes = [scopeOf(config, String(method))];
+  return { security: [{ apiKey: scopes }, { session: scopes }] };
 }
 
-function tidyOperation({ [EMPTY_BODY]: emptyBody, ...operation }: Json): Json {
-  const body = operation['requestBody'];
-  return {
-    ...(prune(operation, false) as Json),
-    responses: prune(operation['responses'], true),
-    ...(emptyBody === true && { requestBody: { ...(prune(body, false) as Json), required: false } }),
-  };
-}
+const WHO: Record<Role, string> = { customer: 'customers', support: 'support', operator: 'operators' };
 
-/**
- * Drops zod's 300-character pattern of a date-time (the format says it), the bounds of what a double can
- * count to, fields that exist only to be refused with a reason of their own, and from answers, which may grow,
- * that there is nothing beside the fields named.
- */
-function prune(node: unknown, answer: boolean): unknown {
-  if (Array.isArray(node)) return node.map((item) => prune(item, answer));
-  if (typeof node !== 'object' || node === null) return node;
-  const dateTime = 'format' in node && node.format === 'date-time';
-  const kept = Object.entries(node).filter(
-    ([key, value]) =>
-      !(key === 'pattern' && dateTime) &&
-      !(typeof value === 'object' && value !== null && 'not' in value) &&
-      !(key === 'additionalProperties' && value === false && answer) &&
-      !(Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER && /^(min|max)imum$/.test(key)),
-  );
-  return Object.fromEntries(kept.map(([key, value]) => [key, prune(value, answer)]));
-}
-
-function mapValues<T>(object: Record<string, T>, map: (value: T) => unknown): Json {
-  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value)]));
+function whoMayCall(config: FastifyContextConfig, method: Method): string {
+  const { access = 'public' } = config;
+  if (access === 'public') return 'For anyone, without a key.';
+  if (access === 'person') return 'For whoever is signed in; not with an API key.';
+  const who = access.map((role) => WHO[role]).join(', ');
+  return `For ${who.replace(/, ([^,]*)$/, ' and $1')}, with the scope \`${scopeOf(config, String(method))}\`.`;
 }

@@ -1,6 +1,7 @@
 /** Cursors, `limit` and the `Link` header of lists. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { about } from '../contract/views.ts';
 import { malformedQuery } from './problems.ts';
 
 /** An id in a path or a query. One that is none of ours names nothing. */
@@ -12,8 +13,13 @@ export const pageQuery = {
     .int('Send a whole number.')
     .min(1, 'At least 1.')
     .max(100, 'At most 100.')
-    .default(50),
-  cursor: z.string().max(512).optional().describe('`nextCursor` of the page before.'),
+    .default(50)
+    .meta(about('How many items a page has at most.', 20)),
+  cursor: z
+    .string()
+    .max(512)
+    .optional()
+    .meta(about('`nextCursor` of the page before; none for the first.', 'Im51bV8wMTli')),
 };
 
 /** A place in a list, as opaque text. It holds nothing secret; whoever makes one up sees their own data. */

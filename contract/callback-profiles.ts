@@ -1,7 +1,7 @@
 /** What a callback profile is: where the delivery statuses of an account's messages go. */
 import { z } from 'zod';
 import { object, targetUrl, text } from './fields.ts';
-import { page, time } from './views.ts';
+import { about, page, time } from './views.ts';
 
 /** Statuses of a message that Meta tells of. */
 export const MESSAGE_STATUSES = ['sent', 'delivered', 'read', 'failed', 'played'] as const;
@@ -56,17 +56,21 @@ export const callbackProfileView = z
     id: z
       .string()
       .meta({ description: 'What numbers name it by.', examples: ['cbp_019ab2c4f0c97d8e8f3b5d6a7c8e9f01'] }),
-    name: z.string().meta({ examples: ['Order system'] }),
-    url: z.string().meta({ examples: ['https://example.com/statuses'] }),
+    name: z.string().meta(about('What people call it.', 'Order system')),
+    url: z.string().meta(about('Where the statuses are sent to.', 'https://example.com/statuses')),
     statuses: z.array(z.enum(MESSAGE_STATUSES)).describe('Which statuses are sent.'),
     active: z.boolean().describe('Whether statuses are sent at all.'),
-    createdAt: time,
-    updatedAt: time,
+    createdAt: time.describe('When it was made.'),
+    updatedAt: time.describe('When it last changed.'),
   })
-  .meta({ id: 'CallbackProfile' });
+  .meta({ id: 'CallbackProfile', description: 'Where the delivery statuses of messages are sent to.' });
 type CallbackProfileView = z.output<typeof callbackProfileView>;
 
-export const callbackProfilePage = page(callbackProfileView, 'CallbackProfilePage');
+export const callbackProfilePage = page(
+  callbackProfileView,
+  'CallbackProfilePage',
+  'Callback profiles, newest first.',
+);
 
 export function viewCallbackProfile(
   profile: Omit<CallbackProfileView, 'createdAt' | 'updatedAt'> & { createdAt: Date; updatedAt: Date },

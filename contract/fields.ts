@@ -96,7 +96,10 @@ function reference(prefix: IdPrefix, what: string, description: string) {
   return z
     .string({ error: `Send ${what}.` })
     .regex(new RegExp(`^(${prefix}_[0-9a-f]{32})?$`), `Send ${what}.`)
-    .meta({ description: `${description} Takes ${what}; \`null\` for none.` });
+    .meta({
+      description: `${description} Takes ${what}; \`null\` for none.`,
+      examples: [`${prefix}_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d`],
+    });
 }
 
 /** `null`, `""` and a missing field all mean "none"; what is stored is null. */
@@ -269,7 +272,7 @@ export const decisionBody = z
     {
       outcome: z
         .enum(OUTCOMES, { error: orRequired('Send "approved" or "rejected".') })
-        .meta({ examples: ['rejected'] }),
+        .meta({ description: 'How you decide.', examples: ['rejected'] }),
       reason: text({
         min: 3,
         max: 1000,
@@ -289,7 +292,10 @@ export const decisionBody = z
       attempt: z
         .int({ error: 'Send a whole number.' })
         .min(1, 'Attempts count from 1.')
-        .describe('The attempt that the decision is for; the current one when left out.')
+        .meta({
+          description: 'The attempt that the decision is for; the current one when left out.',
+          examples: [1],
+        })
         .optional(),
     },
     { error: object },

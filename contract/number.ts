@@ -42,6 +42,9 @@ export type Outcome = (typeof OUTCOMES)[number];
 export const WAITING_FOR = ['support', 'facebook', 'customer'] as const;
 export type WaitingFor = (typeof WAITING_FOR)[number];
 
+/** Meta's statuses of a number that are told; any other is null. */
+export const QUALITY_RATINGS = ['CONNECTED', 'FLAGGED', 'RESTRICTED'] as const;
+
 /** What a person fills in, and what a rejection may name. */
 export const FIELD_NAMES = [
   'displayName',

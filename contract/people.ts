@@ -161,7 +161,7 @@ export const personChange = z
 export type PersonChange = z.output<typeof personChange>;
 
 const personFields = {
-  id: z.string().meta({ examples: ['usr_0199a1b2c3d4e5f60718293a4b5c6d7e'] }),
+  id: z.string().meta({ description: 'The person.', examples: ['usr_0199a1b2c3d4e5f60718293a4b5c6d7e'] }),
   name: z.string().meta({ description: 'What the person is called.', examples: ['Wanda Widget'] }),
   email: z
     .string()
@@ -176,17 +176,21 @@ const personFields = {
 
 export const sessionView = z
   .object({
-    person: z.object({
-      ...personFields,
-      decisionEmails: z.boolean().meta({
-        description: 'Staff: wants an email with a decision link for each submission.',
-        examples: [false],
-      }),
-    }),
+    person: z
+      .object({
+        ...personFields,
+        decisionEmails: z.boolean().meta({
+          description: 'Staff: wants an email with a decision link for each submission.',
+          examples: [false],
+        }),
+      })
+      .describe('Who is signed in.'),
     accounts: z
       .array(
         z.object({
-          id: z.string().meta({ examples: ['org_0199a1b2c3d4e5f60718293a4b5c6d7e'] }),
+          id: z
+            .string()
+            .meta({ description: 'The account.', examples: ['org_0199a1b2c3d4e5f60718293a4b5c6d7e'] }),
           name: z.string().meta({ description: 'What the account is called.', examples: ['Widgets Inc.'] }),
           role: z
             .enum(['admin', 'member'])
@@ -197,7 +201,10 @@ export const sessionView = z
     activeAccountId: z
       .string()
       .nullable()
-      .meta({ description: 'The account that calls of this session act for.', examples: [null] }),
+      .meta({
+        description: 'The account that calls of this session act for.',
+        examples: ['org_0199a1b2c3d4e5f60718293a4b5c6d7e'],
+      }),
     twoFactorNeeded: z.boolean().meta({
       description: 'Nothing else can be done before two-factor authentication is set up.',
       examples: [false],
@@ -207,7 +214,7 @@ export const sessionView = z
       examples: ['2026-05-08T09:30:00.000Z'],
     }),
   })
-  .meta({ id: 'Session' });
+  .meta({ id: 'Session', description: 'Who is signed in, and for which account.' });
 export type SessionView = z.output<typeof sessionView>;
 
 export const personView = z
@@ -219,12 +226,12 @@ export const personView = z
     disabledReason: z
       .string()
       .nullable()
-      .meta({ description: 'Why.', examples: [null] }),
+      .meta({ description: 'Why they are; null where they are not.', examples: ['Left the company.'] }),
     lastActiveAt: time.nullable().meta({
       description: 'The latest call, to the minute; of staff only.',
       examples: ['2026-05-01T09:30:00.000Z'],
     }),
-    createdAt: time.meta({ examples: ['2026-04-01T08:00:00.000Z'] }),
+    createdAt: time.meta({ description: 'Since when.', examples: ['2026-04-01T08:00:00.000Z'] }),
   })
-  .meta({ id: 'Person' });
+  .meta({ id: 'Person', description: 'A person as operators see them.' });
 export type PersonView = z.output<typeof personView>;

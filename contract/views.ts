@@ -15,45 +15,76 @@ import {
   NUMBER_STATUSES,
   type NumberState,
   OUTCOMES,
+  QUALITY_RATINGS,
   STAGES,
   WAITING_FOR,
 } from './number.ts';
 import { isValidMobileNumber } from './phone.ts';
 
-export const time = z.string().meta({ format: 'date-time' });
+/** What a field is and, where that helps, what it looks like: for the reference. */
+export const about = (description: string, example?: unknown) => ({
+  description,
+  ...(example !== undefined && { examples: [example] }),
+});
+/** A time in an answer: RFC 3339, UTC. */
+export const time = z.string().meta({ format: 'date-time', examples: ['2026-01-31T12:00:00.000Z'] });
+
+const NUMBER_ID = 'num_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d';
+const ACCOUNT_ID = 'org_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d';
+
+const fieldNames = (description: string) => z.array(z.string()).meta(about(description, ['address']));
 
 const actorView = z
-  .object({ type: z.enum(ACTOR_TYPES), id: z.string().nullable() })
+  .object({
+    type: z.enum(ACTOR_TYPES).describe('In what role; `system` is this service itself.'),
+    id: z
+      .string()
+      .nullable()
+      .meta(
+        about('The API key or person; null where there is none to tell.', 'key_019b2c3d4e5f7a8b9c0d1e2f'),
+      ),
+  })
   .meta({ id: 'Actor', description: 'Who did something. Customers see staff as `support` without an id.' });
 
 const rejectionView = z
   .object({
-    by: z.enum(['support', 'facebook']),
-    reason: z.string().describe('Never empty.'),
-    code: z.string().nullable().describe('A short machine word.'),
-    fields: z.array(z.string()).describe('The fields at fault; may be empty.'),
-    at: time,
+    by: z.enum(['support', 'facebook']).describe('Who rejected.'),
+    reason: z.string().meta(about('Why; never empty.', 'The address belongs to another company.')),
+    code: z.string().nullable().meta(about('A short machine word for the reason.', 'address_mismatch')),
+    fields: fieldNames('The fields at fault; may be empty.'),
+    at: time.describe('When.'),
   })
-  .meta({ id: 'Rejection' });
+  .meta({ id: 'Rejection', description: 'Why the current attempt was rejected.' });
 
 const nextActionView = z
-  .object({ type: z.enum(NEXT_ACTIONS), fields: z.array(z.string()), dueAt: time.nullable() })
-  .meta({ id: 'NextAction', description: 'What the party the number waits for has to do.' });
+  .object({
+    type: z
+      .enum(NEXT_ACTIONS)
+      .describe(
+        '`verify`: support looks at it. `decide`: Facebook decides. `resubmit`: the customer corrects it.',
+      ),
+    fields: fieldNames('The fields to look at; empty when all or none in particular.'),
+    dueAt: time.describe('Until when; null when it is not due at a time.').nullable(),
+  })
+  .meta({ id: 'NextAction', description: 'What the party that the number waits for has to do.' });
 
 const decisionView = z
   .object({
-    outcome: z.enum(OUTCOMES),
-    reason: z.string().nullable(),
-    code: z.string().nullable(),
-    fields: z.array(z.string()),
-    by: actorView,
-    at: time,
+    outcome: z.enum(OUTCOMES).describe('How it was decided.'),
+    reason: z
+      .string()
+      .nullable()
+      .meta(about('Why; never null for a rejection.', 'The address belongs to another company.')),
+    code: z.string().nullable().meta(about('A short machine word for the reason.', 'address_mismatch')),
+    fields: fieldNames('The fields at fault.'),
+    by: actorView.describe('Who decided.'),
+    at: time.describe('When.'),
     held: z.boolean().describe('Known, but not in force before support approves.'),
   })
-  .meta({ id: 'Decision' });
+  .meta({ id: 'Decision', description: "One stage's decision." });
 
 const approvalView = z
-  .object({ by: actorView, at: time.describe('When it was given.') })
+  .object({ by: actorView.describe('Who gave it.'), at: time.describe('When it was given.') })
   .meta({ id: 'Approval', description: 'One of the approvals that a verification needs.' });
 
 const questionView = z
@@ -63,7 +94,7 @@ const questionView = z
       .meta({ description: 'In the words of support.', examples: ['Which of your shops is this?'] }),
     askedAt: time.describe('When it was asked.'),
     dueAt: time.nullable().describe('When the answer is due.'),
-    by: actorView,
+    by: actorView.describe('Who asked.'),
   })
   .meta({
     id: 'Question',
@@ -72,98 +103,158 @@ const questionView = z
 
 export const numberView = z
   .object({
-    id: z.string(),
-    accountId: z.string(),
-    mobileNumber: z.string().describe('E.164'),
-    displayName: z.string(),
-    incomingUrl: z.string().nullable(),
-    callbackProfileId: z.string().nullable(),
-    imageId: z.string().nullable(),
-    address: z.string().nullable(),
-    businessDescription: z.string().nullable(),
-    businessCategory: z.enum(Object.keys(BUSINESS_CATEGORIES) as [BusinessCategory, ...BusinessCategory[]]),
-    contactEmail: z.string().nullable(),
-    website: z.string().nullable(),
-    imageUrl: z.string().nullable(),
-    status: z.enum(NUMBER_STATUSES),
-    waitingFor: z.enum(WAITING_FOR).nullable(),
-    nextAction: nextActionView.nullable(),
-    attempt: z.int().describe('1 for the first submission, one more for each resubmission.'),
-    revision: z.int().describe('Rises with every visible change; the ETag.'),
-    rejection: rejectionView.nullable(),
+    id: z.string().meta(about('The number as a resource of this API.', NUMBER_ID)),
+    accountId: z.string().meta(about('The account that it belongs to.', ACCOUNT_ID)),
+    mobileNumber: z.string().meta(about('The phone number, E.164. It never changes.', '+14155550123')),
+    displayName: z.string().meta(about('The name to identify the number.', 'Widgets number')),
+    incomingUrl: z
+      .string()
+      .nullable()
+      .meta(about('Where incoming messages are forwarded to.', 'https://example.com/whatsapp')),
+    callbackProfileId: z
+      .string()
+      .nullable()
+      .meta(
+        about('The callback profile that delivery statuses go to.', 'cbp_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d'),
+      ),
+    imageId: z.string().nullable().meta(about('The company logo.', 'img_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d')),
+    address: z.string().nullable().meta(about('The address of the business.', '1 Long Street, Springfield')),
+    businessDescription: z.string().nullable().meta(about('What the business does.', 'Sells widgets.')),
+    businessCategory: z
+      .enum(Object.keys(BUSINESS_CATEGORIES) as [BusinessCategory, ...BusinessCategory[]])
+      .meta(about('An id of GET /v1/business-categories.', 'RETAIL')),
+    contactEmail: z
+      .string()
+      .nullable()
+      .meta(about('An address for the public profile; notices never go there.', 'hello@example.com')),
+    website: z.string().nullable().meta(about('The website of the business.', 'https://example.com')),
+    imageUrl: z
+      .string()
+      .nullable()
+      .meta(about('Where the company logo is, for the same callers.', '/v1/images/img_019b2c3d')),
+    status: z.enum(NUMBER_STATUSES).meta(about('Where the number is in its life.', 'PENDING_VERIFICATION')),
+    waitingFor: z
+      .enum(WAITING_FOR)
+      .nullable()
+      .meta(about('Who has to act; null when nobody has.', 'support')),
+    nextAction: nextActionView.nullable().describe('What they have to do; null when nobody has to act.'),
+    attempt: z.int().meta(about('1 for the first submission, one more for each resubmission.', 1)),
+    revision: z.int().meta(about('Rises with every visible change; the ETag.', 1)),
+    rejection: rejectionView.nullable().describe('Why it is rejected; null where it is not.'),
     question: questionView.nullable().describe('Asked of the customer and not answered yet.'),
-    qualityRating: z.enum(['CONNECTED', 'FLAGGED', 'RESTRICTED']).nullable(),
-    qualityColor: z.enum(['GREEN', 'YELLOW', 'RED', 'UNKNOWN']).nullable(),
-    connectionStatus: z.string().nullable(),
+    qualityRating: z
+      .enum(QUALITY_RATINGS)
+      .nullable()
+      .describe("Meta's status of the number; null while it is not known."),
+    qualityColor: z
+      .enum(['GREEN', 'YELLOW', 'RED', 'UNKNOWN'])
+      .nullable()
+      .describe("Meta's quality rating; null while it is not known."),
+    connectionStatus: z
+      .string()
+      .nullable()
+      .meta(about("Meta's own word for the status; an open list.", 'CONNECTED')),
     messagingLimit: z
       .enum(['TIER_50', 'TIER_250', 'TIER_1K', 'TIER_2K', 'TIER_10K', 'TIER_100K', 'TIER_UNLIMITED'])
-      .nullable(),
-    limitScope: z.enum(['number', 'portfolio']).nullable(),
-    qualityAt: time.nullable(),
-    limitAt: time.nullable(),
-    submittedAt: time,
-    submittedBy: actorView,
-    decidedAt: time.nullable(),
-    createdAt: time,
-    updatedAt: time,
-    account: z.object({ id: z.string(), name: z.string() }).optional().describe('Staff only.'),
+      .nullable()
+      .describe('How many customers may be written to in 24 hours; null while it is not known.'),
+    limitScope: z
+      .enum(['number', 'portfolio'])
+      .nullable()
+      .describe('Whether the limit is of this number, or shared by all of the business.'),
+    qualityAt: time.describe('When the rating was learnt.').nullable(),
+    limitAt: time.describe('When the limit was learnt.').nullable(),
+    submittedAt: time.describe('When the current attempt was submitted.'),
+    submittedBy: actorView.describe('Who submitted the current attempt.'),
+    decidedAt: time.describe('When the current attempt was approved or rejected.').nullable(),
+    createdAt: time.describe('When it was first submitted.'),
+    updatedAt: time.describe('When it last changed.'),
+    account: z
+      .object({
+        id: z.string().meta(about('The account.', ACCOUNT_ID)),
+        name: z.string().meta(about('What it is called.', 'Widgets Inc.')),
+      })
+      .optional()
+      .describe('The account; for staff only.'),
     approvals: z
       .array(approvalView)
       .optional()
-      .describe('Staff only. Given so far, where verification needs more than one.'),
+      .describe('Given so far, where verification needs more than one; for staff only.'),
     approvalsNeeded: z
       .int()
       .optional()
-      .describe('Staff only. How many supporters have to approve the details.'),
-    verification: decisionView.nullable().optional().describe('Staff only.'),
-    facebookDecision: decisionView.nullable().optional().describe('Staff only.'),
+      .meta(about('How many supporters have to approve the details; for staff only.', 1)),
+    verification: decisionView.nullable().optional().describe("Support's decision; for staff only."),
+    facebookDecision: decisionView.nullable().optional().describe("Facebook's decision; for staff only."),
   })
-  .meta({ id: 'Number' });
+  .meta({ id: 'Number', description: 'A number with its profile and where it is in its life.' });
 export type NumberView = z.output<typeof numberView>;
 
-export const numberPage = page(numberView, 'NumberPage');
+export const numberPage = page(numberView, 'NumberPage', 'Numbers, newest first.');
 
 export const eventView = z
   .object({
-    id: z.string().meta({ examples: ['evt_01994a5e7c2b7e0f8a6d3c1b2a495867'] }),
-    type: z.enum(EVENT_TYPES).meta({ description: 'What happened.', examples: ['comment'] }),
-    at: time.describe('When it happened.'),
-    actor: actorView,
-    attempt: z.int().meta({ description: 'The attempt it belongs to.', examples: [1] }),
-    data: z.record(z.string(), z.unknown()).meta({
-      description:
-        'What belongs to the type: the text of a comment, the reason of a rejection, changed fields.',
-      examples: [{ text: 'Which of your shops is this?' }],
-    }),
+    id: z.string().meta(about('The event.', 'evt_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d')),
+    type: z.enum(EVENT_TYPES).meta(about('What happened. The list may grow.', 'submitted')),
+    at: time.describe('When.'),
+    actor: actorView.describe('Who did it.'),
+    attempt: z.int().meta(about('In which attempt.', 1)),
+    data: z
+      .record(z.string(), z.unknown())
+      .meta(
+        about('What belongs to the type: the text of a comment, the reason of a rejection, changed fields.', {
+          text: 'Which of your shops is this?',
+        }),
+      ),
   })
-  .meta({ id: 'Event' });
+  .meta({ id: 'Event', description: 'Something that happened to a number.' });
 export type EventView = z.output<typeof eventView>;
 
-export const eventPage = page(eventView, 'EventPage');
+export const eventPage = page(eventView, 'EventPage', 'What happened, oldest first.');
 
 const reviewView = z
   .object({
-    number: numberView,
-    stage: z.enum(STAGES),
-    waitingSince: time,
-    dueAt: time.nullable(),
-    claimedBy: actorView.nullable(),
-    claimExpiresAt: time.nullable(),
-    warnings: z.array(z.object({ code: z.enum(['number_not_valid']), detail: z.string() })),
+    number: numberView.describe('The number to decide on.'),
+    stage: z.enum(STAGES).describe('Which decision it waits for.'),
+    waitingSince: time.describe('Since when it waits in this stage.'),
+    dueAt: time.describe('Until when it should be decided.').nullable(),
+    claimedBy: actorView.nullable().describe('Who has claimed it; null when nobody has.'),
+    claimExpiresAt: time.describe('When the claim lapses.').nullable(),
+    warnings: z
+      .array(
+        z.object({
+          code: z.enum(['number_not_valid']).describe('What kind of warning.'),
+          detail: z.string().meta(about('What to look at.', "The number does not fit its country's plan.")),
+        }),
+      )
+      .describe('What to look at twice; nothing that refuses the number.'),
   })
-  .meta({ id: 'Review' });
+  .meta({ id: 'Review', description: 'A number that waits for a decision.' });
 export type ReviewView = z.output<typeof reviewView>;
 
-export const reviewPage = page(reviewView, 'ReviewPage');
+export const reviewPage = page(reviewView, 'ReviewPage', 'Reviews, the longest waiting first.');
 
 export const categoryList = z
-  .object({ items: z.array(z.object({ id: z.string(), label: z.string() })) })
-  .meta({ id: 'BusinessCategories' });
+  .object({
+    items: z
+      .array(
+        z.object({
+          id: z.string().meta(about('What to send as `businessCategory`.', 'RETAIL')),
+          label: z.string().meta(about('What people read.', 'Shopping and Retail')),
+        }),
+      )
+      .describe('All categories.'),
+  })
+  .meta({ id: 'BusinessCategories', description: 'The business categories that Meta knows.' });
 
 /** What stands in the way of a decision or a withdrawal; part of a problem. */
 export const standingDecision = z
-  .object({ outcome: z.enum([...OUTCOMES, 'withdrawn', 'released']), by: actorView, at: time })
-  .meta({ id: 'StandingDecision' });
+  .object({
+    outcome: z.enum([...OUTCOMES, 'withdrawn', 'released']).describe('How it ended.'),
+    by: actorView.describe('Who decided.'),
+    at: time.describe('When.'),
+  })
+  .meta({ id: 'StandingDecision', description: 'The decision that stands in the way.' });
 export type StandingDecision = z.output<typeof standingDecision>;
 
 /** Who looks: staff see people, the account and the decisions as taken. */
@@ -267,11 +358,14 @@ function viewDecision(decision: Decision | null, held: boolean): z.output<typeof
   return { outcome, reason, code, fields, by: viewActor(by, 'staff'), at, held };
 }
 
-export function page<T extends z.ZodType>(item: T, id: string) {
+export function page<T extends z.ZodType>(item: T, id: string, description: string) {
   return z
     .object({
-      items: z.array(item),
-      nextCursor: z.string().nullable().describe('Send it as `cursor` for the next page; null on the last.'),
+      items: z.array(item).describe('As many as `limit` asked for, or what is left.'),
+      nextCursor: z
+        .string()
+        .nullable()
+        .meta(about('Send it as `cursor` for the next page; null on the last.', 'Im51bV8wMTli')),
     })
-    .meta({ id });
+    .meta({ id, description });
 }

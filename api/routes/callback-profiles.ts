@@ -7,6 +7,7 @@ import {
   viewCallbackProfile,
 } from '../../contract/callback-profiles.ts';
 import { emptyBody } from '../../contract/fields.ts';
+import { about } from '../../contract/views.ts';
 import {
   type CallbackProfileRow,
   changeCallbackProfile,
@@ -32,7 +33,9 @@ import { checkTarget } from '../numbers.ts';
 import { anyId, page, pageQuery, readCursor } from '../paging.ts';
 import { invalidField, ProblemError } from '../problems.ts';
 
-const params = z.object({ id: anyId.describe('The id of the profile.') });
+const params = z.object({
+  id: anyId.meta(about('The profile, as it was answered.', 'cbp_019ab2c4f0c97d8e8f3b5d6a7c8e9f01')),
+});
 const cursor = z.string().regex(/^cbp_[0-9a-f]{32}$/);
 const config = { access: ['customer'] } as const;
 const tags = ['Callback profiles'];
@@ -47,6 +50,7 @@ export const callbackProfileRoutes: Routes = async (app, { api }) => {
       config,
       schema: {
         summary: 'List callback profiles, newest first',
+        description: 'Those of your account.',
         operationId: 'listCallbackProfiles',
         tags,
         querystring: z.strictObject(pageQuery),
@@ -65,7 +69,7 @@ export const callbackProfileRoutes: Routes = async (app, { api }) => {
   app.post(
     '/v1/callback-profiles',
     {
-      config,
+      config: { ...config, answerHeaders: ['Location'] },
       schema: {
         summary: 'Create a callback profile',
         description: `Numbers name it in \`callbackProfileId\`. An account has ${MAX_CALLBACK_PROFILES} at most.`,
@@ -100,6 +104,7 @@ export const callbackProfileRoutes: Routes = async (app, { api }) => {
       config,
       schema: {
         summary: 'Read a callback profile',
+        description: 'Where it sends, and which statuses.',
         operationId: 'getCallbackProfile',
         tags,
         params,

@@ -13,6 +13,7 @@ export const categoryRoutes: Routes = async (app) => {
       config: { access: 'public' },
       schema: {
         summary: 'List the business categories',
+        description: 'What `businessCategory` of a number can be, with the words for people.',
         operationId: 'listBusinessCategories',
         tags: ['Numbers'],
         response: answers({ 200: categoryList }),

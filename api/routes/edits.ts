@@ -36,6 +36,8 @@ export const editRoutes: Routes = async (app, { api }) => {
       config: { access: ['customer'] },
       schema: {
         summary: 'Edit an approved number',
+        description:
+          'Send the fields to change; `null` or "" clears an optional one. The next read shows it; nobody has to approve.',
         operationId: 'editNumber',
         tags: ['Numbers'],
         consumes: ['application/json', 'application/merge-patch+json'],

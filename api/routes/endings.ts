@@ -26,6 +26,7 @@ export const endingRoutes: Routes = async (app, { api }) => {
       config: { access: ['customer'], emptyBody: true },
       schema: {
         summary: 'Withdraw a pending number',
+        description: 'Nobody decides on it any more, and its phone number can be submitted again.',
         operationId: 'withdrawNumber',
         tags: ['Numbers'],
         params: numberParams,

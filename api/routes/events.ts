@@ -16,7 +16,8 @@ export const eventRoutes: Routes = async (app, { api }) => {
     {
       config: { access: ['customer', 'support', 'operator'] },
       schema: {
-        summary: 'What happened to a number, oldest first',
+        summary: 'List what happened to a number, oldest first',
+        description: 'Its whole story, over all attempts. Customers see staff as `support`.',
         operationId: 'listEvents',
         tags: ['Numbers'],
         params: numberParams,

@@ -15,9 +15,12 @@ export const healthRoutes: Routes = async (app, { api }) => {
       config: { access: 'public', limit: 'none' },
       schema: {
         summary: 'Whether the process runs',
+        description: 'Asks nothing else. For restarting what hangs.',
         operationId: 'isAlive',
         tags: ['Health'],
-        response: answers({ 200: z.object({ status: z.literal('alive') }) }),
+        response: answers({
+          200: z.object({ status: z.literal('alive').describe('Always this.') }).describe('It runs.'),
+        }),
       },
     },
     async () => ({ status: 'alive' as const }),
@@ -34,11 +37,13 @@ export const healthRoutes: Routes = async (app, { api }) => {
           'Needs the database only. While Temporal is away submissions and reads go on, so it is told but does not count.',
         tags: ['Health'],
         response: answers({
-          200: z.object({
-            status: z.literal('ready'),
-            database: z.literal('up'),
-            temporal: z.enum(['up', 'down']),
-          }),
+          200: z
+            .object({
+              status: z.literal('ready').describe('Always this.'),
+              database: z.literal('up').describe('Always this: without it the answer is 503.'),
+              temporal: z.enum(['up', 'down']).describe('While it is down, nothing is decided.'),
+            })
+            .describe('Requests are taken.'),
         }),
       },
     },

@@ -1,8 +1,8 @@
 /** Submitting, listing and reading numbers. */
 import { z } from 'zod';
-import { NUMBER_STATUSES, WAITING_FOR } from '../../contract/number.ts';
+import { NUMBER_STATUSES, QUALITY_RATINGS, WAITING_FOR } from '../../contract/number.ts';
 import { parseMobileNumber } from '../../contract/phone.ts';
-import { numberPage, numberView, viewNumber } from '../../contract/views.ts';
+import { about, numberPage, numberView, viewNumber } from '../../contract/views.ts';
 import { acceptSubmission } from '../../db/accept.ts';
 import { stateOf } from '../../db/number-row.ts';
 import { listNumbers } from '../../db/read.ts';
@@ -31,8 +31,8 @@ const listQuery = z.strictObject({
     })
     .transform((value) => [...new Set([value].flat())])
     .optional()
-    .describe('May repeat.'),
-  waitingFor: z.enum(WAITING_FOR).optional(),
+    .meta(about('Only numbers in this status; repeat it for more.', 'APPROVED')),
+  waitingFor: z.enum(WAITING_FOR).optional().describe('Only numbers that wait for this party.'),
   mobileNumber: z
     .string()
     .max(64, 'A phone number has at most 15 digits.')
@@ -43,20 +43,24 @@ const listQuery = z.strictObject({
       context.addIssue({ code: 'custom', message: 'Send a number in international form.' });
       return z.NEVER;
     })
-    .optional(),
-  qualityRating: z.enum(['CONNECTED', 'FLAGGED', 'RESTRICTED']).optional(),
+    .optional()
+    .meta(about('Only this phone number, over all its attempts and accounts that you see.', '+14155550123')),
+  qualityRating: z.enum(QUALITY_RATINGS).optional().describe('Only numbers that Meta rates so.'),
   updatedSince: z.iso
     .datetime({ offset: true, error: 'Send a time like 2026-01-31T12:00:00Z.' })
     .transform(storableDate)
-    .optional(),
-  accountId: anyId.optional().describe('Staff only.'),
+    .optional()
+    .meta(about('Only what changed then or later.', '2026-01-31T12:00:00Z')),
+  accountId: anyId
+    .optional()
+    .meta(about('Only numbers of this account; for staff only.', 'org_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d')),
   q: z
     .string()
     .max(100, 'Send at most 100 characters.')
     .transform((value) => value.normalize('NFC').trim())
     .refine((value) => [...value].length >= 3, 'Send 3 characters or more.')
     .optional()
-    .describe('Part of a display name or of a number; 3 characters or more.'),
+    .meta(about('Part of a display name or of a number; 3 characters or more.', 'widg')),
   ...pageQuery,
 });
 
@@ -68,9 +72,11 @@ export const numberRoutes: Routes = async (app, { api }) => {
   app.post(
     '/v1/numbers',
     {
-      config: { access: ['customer'] },
+      config: { access: ['customer'], answerHeaders: ['Location'] },
       schema: {
         summary: 'Submit a number for approval',
+        description:
+          'When it answers, reads and lists show the number, and the submitter gets an email. Support then verifies it, and Facebook decides.',
         operationId: 'submitNumber',
         tags: ['Numbers'],
         headers: writeHeaders,
@@ -111,6 +117,7 @@ export const numberRoutes: Routes = async (app, { api }) => {
       config: { access: ['customer', 'support', 'operator'] },
       schema: {
         summary: 'List numbers, newest first',
+        description: 'Customers see those of their account, staff all. Filters are combined.',
         operationId: 'listNumbers',
         tags: ['Numbers'],
         querystring: listQuery,
@@ -138,6 +145,7 @@ export const numberRoutes: Routes = async (app, { api }) => {
       config: { access: ['customer', 'support', 'operator'] },
       schema: {
         summary: 'Read a number',
+        description: 'Its profile, status, and what has to be done next by whom.',
         operationId: 'getNumber',
         tags: ['Numbers'],
         params: numberParams,

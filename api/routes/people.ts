@@ -47,7 +47,7 @@ export const peopleRoutes: Routes = async (app, { api }) => {
           }),
           ...pageQuery,
         }),
-        response: answers({ 200: pageOf(personView, 'PersonPage') }, GUARDED),
+        response: answers({ 200: pageOf(personView, 'PersonPage', 'People, the newest first.') }, GUARDED),
       },
     },
     async (request, reply) => {

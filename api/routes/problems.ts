@@ -1,15 +1,16 @@
 /** The page behind a problem's `type`: what it means and what to do. */
 import { z } from 'zod';
 import { PROBLEMS, type ProblemCode } from '../../contract/errors.ts';
+import { about } from '../../contract/views.ts';
 import { answers } from '../answers.ts';
 import type { Routes } from '../context.ts';
 import { ProblemError } from '../problems.ts';
 
 const problemPage = z.object({
-  code: z.string(),
-  status: z.int(),
-  title: z.string(),
-  advice: z.string(),
+  code: z.string().meta(about('The `code` of a problem.', 'not_found')),
+  status: z.int().meta(about('The HTTP status that it comes with.', 404)),
+  title: z.string().meta(about('What it is called.', 'Not found')),
+  advice: z.string().meta(about('What it means and what to do.', PROBLEMS.not_found.advice)),
 });
 
 export const problemRoutes: Routes = async (app) => {
@@ -22,14 +23,14 @@ export const problemRoutes: Routes = async (app) => {
         operationId: 'describeProblem',
         description: 'HTML for people; JSON where `Accept` asks for it.',
         tags: ['Problems'],
-        params: z.object({ code: z.string().max(100) }),
+        params: z.object({ code: z.string().max(100).meta(about('The `code` of a problem.', 'not_found')) }),
         response: answers(
           {
             200: {
               description: 'What the problem means and what to do.',
               content: {
                 'application/json': { schema: problemPage },
-                'text/html': { schema: z.string() },
+                'text/html': { schema: z.string().describe('A page.') },
               },
             },
           } as never,

@@ -19,7 +19,7 @@ export const resubmissionRoutes: Routes = async (app, { api }) => {
       config: { access: ['customer'], emptyBody: true },
       schema: {
         summary: 'Resubmit a rejected number',
-        description: 'Send the fields to change, or nothing.',
+        description: 'Send the fields to change, or nothing. It goes back to support as the next attempt.',
         operationId: 'resubmitNumber',
         tags: ['Numbers'],
         params: numberParams,

@@ -1,7 +1,7 @@
 /** The review queue. */
 import { z } from 'zod';
 import { STAGES } from '../../contract/number.ts';
-import { reviewPage, viewReview } from '../../contract/views.ts';
+import { about, reviewPage, viewReview } from '../../contract/views.ts';
 import { stateOf } from '../../db/number-row.ts';
 import { listReviews } from '../../db/reviews.ts';
 import { answers, GUARDED } from '../answers.ts';
@@ -19,16 +19,20 @@ export const reviewRoutes: Routes = async (app, { api }) => {
     {
       config: { access: ['support', 'operator'] },
       schema: {
-        summary: 'What waits for a decision, the longest waiting first',
+        summary: 'List what waits for a decision, the longest waiting first',
+        description: "The review queue: support's verifications and Facebook's decisions, over all accounts.",
         operationId: 'listReviews',
         tags: ['Review'],
         querystring: z.strictObject({
-          stage: z.enum(STAGES).optional(),
+          stage: z.enum(STAGES).optional().describe('Only what waits for this decision.'),
           overdue: z
             .enum(['true', 'false'])
             .transform((value) => value === 'true')
-            .optional(),
-          claimedBy: anyId.optional().describe('A staff person. No review is claimed by anybody yet.'),
+            .optional()
+            .describe('Only what is past its due time, or only what is not.'),
+          claimedBy: anyId
+            .optional()
+            .meta(about('Only what this person has claimed. No review is claimed by anybody yet.', 'usr_0')),
           ...pageQuery,
         }),
         response: answers({ 200: reviewPage }, GUARDED),

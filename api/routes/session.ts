@@ -14,12 +14,14 @@ import type { ApiContext, Routes } from '../context.ts';
 import { invalidField, ProblemError } from '../problems.ts';
 import { viewSession } from '../sessions.ts';
 
-const codeNeeded = z.object({
-  twoFactor: z.literal('needed').meta({
-    description: 'Send the code: POST /v1/session/two-factor, within ten minutes.',
-    examples: ['needed'],
-  }),
-});
+const codeNeeded = z
+  .object({
+    twoFactor: z.literal('needed').meta({
+      description: 'Send the code: POST /v1/session/two-factor, within ten minutes.',
+      examples: ['needed'],
+    }),
+  })
+  .describe('The password is right, and a code is needed.');
 
 export const sessionRoutes: Routes = async (app, { api }) => {
   const { auth, db } = api;
@@ -94,6 +96,7 @@ export const sessionRoutes: Routes = async (app, { api }) => {
       config: { access: 'person', beforeTwoFactor: true },
       schema: {
         summary: 'Read who is signed in',
+        description: 'The person, their accounts, and what has to be done before anything else.',
         operationId: 'getSession',
         tags: ['Session'],
         response: answers({ 200: sessionView }, GUARDED),
@@ -140,6 +143,7 @@ export const sessionRoutes: Routes = async (app, { api }) => {
       config: { access: 'person', beforeTwoFactor: true, emptyBody: true },
       schema: {
         summary: 'Sign out',
+        description: 'Ends this session; others of the person go on.',
         operationId: 'signOut',
         tags: ['Session'],
         body: emptyBody,

@@ -78,6 +78,7 @@ export const signUpRoutes: Routes = async (app, { api }) => {
       config: { ...config, emptyBody: true },
       schema: {
         summary: 'Confirm an email address',
+        description: 'With the token of the link that was sent to it.',
         operationId: 'verifyEmail',
         tags: ['Session'],
         params: tokenParams,

@@ -12,15 +12,17 @@ import { type AuthAnswer, askAuth, authHeaders } from '../better-auth.ts';
 import type { ApiContext, Routes } from '../context.ts';
 import { invalidField, ProblemError } from '../problems.ts';
 
-const setup = z.object({
-  totpUri: z.string().meta({
-    description: 'For the authenticator app, as a QR code or by hand.',
-    examples: ['otpauth://totp/Number%20approval:wanda@widgets.example?secret=…&issuer=Number%20approval'],
-  }),
-  backupCodes: z
-    .array(z.string())
-    .meta({ description: 'In place of a code, each once. Shown only here.', examples: [['k3Xd9-bQ27a']] }),
-});
+const setup = z
+  .object({
+    totpUri: z.string().meta({
+      description: 'For the authenticator app, as a QR code or by hand.',
+      examples: ['otpauth://totp/Number%20approval:wanda@widgets.example?secret=…&issuer=Number%20approval'],
+    }),
+    backupCodes: z
+      .array(z.string())
+      .meta({ description: 'In place of a code, each once. Shown only here.', examples: [['k3Xd9-bQ27a']] }),
+  })
+  .describe('What to set up the app with.');
 
 export const twoFactorRoutes: Routes = async (app, { api }) => {
   const { auth } = api;

@@ -7,8 +7,9 @@ import { newId } from '../../contract/ids.ts';
 import { createApiKey, hashApiKey, type Scope } from '../../db/api-keys.ts';
 import { apiKeys, people } from '../../db/schema.ts';
 import { submission } from '../support/http.ts';
+import { type Operation, operationsOf } from '../support/openapi.ts';
 import { createAccount, createStaff } from '../support/stack.ts';
-import { type Operation, operationsOf, problemOf, startTestApi, submit, type TestApi } from './harness.ts';
+import { documentOf, problemOf, startTestApi, submit, type TestApi } from './harness.ts';
 
 let api: TestApi;
 let keys: Record<Role | 'other', string>;
@@ -102,19 +103,19 @@ const codeOf = (response: LightMyRequestResponse): string | undefined =>
   response.statusCode < 400 ? undefined : response.json().code;
 
 it('has a rule here for every operation', () => {
-  expect(operationsOf(api.app).map(nameOf).sort()).toEqual(Object.keys(RULES).sort());
+  expect(operationsOf(documentOf(api.app)).map(nameOf).sort()).toEqual(Object.keys(RULES).sort());
 });
 
 describe.each(Object.entries(RULES))('%s', (name, rule) => {
   const operation = () => {
-    const found = operationsOf(api.app).find((one) => nameOf(one) === name);
+    const found = operationsOf(documentOf(api.app)).find((one) => nameOf(one) === name);
     if (!found) throw new Error(`no operation ${name}`);
     return found;
   };
 
   it('is open or asks for a key', async () => {
     const response = await send(null, operation());
-    expect(operation().isPublic).toBe(rule === 'public');
+    expect(operation().roles).toEqual(rule === 'public' ? [] : [rule].flat());
     if (rule === 'public') {
       // A wrong password, or a link that is not valid: but anybody may try.
       expect(codeOf(response)).not.toBe('unauthenticated');

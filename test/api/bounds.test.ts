@@ -2,8 +2,9 @@
 import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NUMBER_STATUSES } from '../../contract/number.ts';
+import { operationsOf } from '../support/openapi.ts';
 import { createAccount } from '../support/stack.ts';
-import { problemOf, startTestApi, type TestApi } from './harness.ts';
+import { documentOf, problemOf, startTestApi, type TestApi } from './harness.ts';
 
 let api: TestApi;
 let key: string;
@@ -29,11 +30,6 @@ interface Schema {
   anyOf?: Schema[];
   oneOf?: Schema[];
   allOf?: Schema[];
-}
-
-interface Described {
-  parameters?: { in: string; name: string; schema: Schema }[];
-  requestBody?: { content: Record<string, { schema: Schema }> };
 }
 
 /** Where a schema takes texts, lists or names without end. */
@@ -62,15 +58,12 @@ function unbounded(schema: Schema, at: string): string[] {
 }
 
 it('every text and list of a parameter, a header or a body is bounded', () => {
-  const { paths } = api.app.swagger() as unknown as { paths: Record<string, Record<string, Described>> };
-  const found = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).flatMap(([method, { parameters = [], requestBody }]) => [
-      ...parameters.flatMap((one) => unbounded(one.schema, `${method} ${path} ${one.in} ${one.name}`)),
-      ...Object.values(requestBody?.content ?? {}).flatMap((body) =>
-        unbounded(body.schema, `${method} ${path} body`),
-      ),
-    ]),
-  );
+  const found = operationsOf(documentOf(api.app)).flatMap(({ method, path, parameters, body }) => [
+    ...parameters.flatMap((one) => unbounded(one.schema, `${method} ${path} ${one.in} ${one.name}`)),
+    ...Object.values(body?.content ?? {}).flatMap(({ schema }) =>
+      unbounded(schema, `${method} ${path} body`),
+    ),
+  ]);
   expect([...new Set(found)]).toEqual([]);
 });
 

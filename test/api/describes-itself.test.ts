@@ -1,4 +1,4 @@
-/** What the API says of itself: OpenAPI, its page, problem pages, health, metrics, logs. */
+/** What the API says of itself: the reference's page, problem pages, health, metrics, logs. */
 
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,15 +8,7 @@ import { serveMetrics } from '../../api/metrics.ts';
 import { PROBLEMS } from '../../contract/errors.ts';
 import { submission } from '../support/http.ts';
 import { createAccount } from '../support/stack.ts';
-import {
-  caller,
-  MAIL_DOWN,
-  operationsOf,
-  startTestApi,
-  submit,
-  TEMPORAL_DOWN,
-  type TestApi,
-} from './harness.ts';
+import { caller, MAIL_DOWN, startTestApi, submit, TEMPORAL_DOWN, type TestApi } from './harness.ts';
 
 let api: TestApi;
 let key: string;
@@ -26,67 +18,6 @@ beforeAll(async () => {
   ({ key } = await createAccount(api.db));
 });
 afterAll(() => api.close());
-
-/** Every `$ref` in the document. */
-function refsIn(node: unknown): string[] {
-  if (typeof node !== 'object' || node === null) return [];
-  return Object.entries(node).flatMap(([name, value]) =>
-    name === '$ref' && typeof value === 'string' ? [value] : refsIn(value),
-  );
-}
-
-describe('the OpenAPI document', () => {
-  const read = async () => (await api.call(null, 'GET', '/openapi.json')).json();
-
-  it('is 3.1, with every reference resolved and every operation named once', async () => {
-    const document = await read();
-    expect(document.openapi).toBe('3.1.0');
-    expect(document.servers).toEqual([{ url: 'https://numbers.example' }]);
-    for (const ref of refsIn(document)) {
-      const target = ref
-        .replace('#/', '')
-        .split('/')
-        .reduce((node, part) => node?.[part], document);
-      expect(target, ref).toBeDefined();
-    }
-    const ids = Object.values<Record<string, { operationId: string }>>(document.paths)
-      .flatMap((methods) => Object.values(methods))
-      .map((operation) => operation.operationId);
-    expect(ids.every(Boolean)).toBe(true);
-    expect(new Set(ids).size).toBe(ids.length);
-  });
-
-  it('declares the good answer and the problems of every operation', async () => {
-    for (const { method, path, answers, isPublic, isKeyed } of operationsOf(api.app)) {
-      const name = `${method} ${path}`;
-      expect(
-        answers.some((status) => status.startsWith('2')),
-        name,
-      ).toBe(true);
-      expect(answers, name).toEqual(expect.arrayContaining(['400', '500', '503']));
-      if (!isPublic) expect(answers, name).toEqual(expect.arrayContaining(['401', '403']));
-      if (path.includes('{')) expect(answers, name).toContain('404');
-      if (method !== 'GET') expect(answers, name).toEqual(expect.arrayContaining(['415', '422']));
-      if (isKeyed) expect(answers, name).toContain('409');
-      const ofOneself = /^\/v1\/(session|person|sign-ups|email-verifications|password-resets)\b/.test(path);
-      expect(isKeyed, name).toBe(method !== 'GET' && !ofOneself);
-    }
-  });
-
-  it('has no long pattern for times, and an optional body where none is needed', async () => {
-    const document = await read();
-    expect(JSON.stringify(document)).not.toMatch(/"pattern":"[^"]{100,}/);
-    const bodyOf = (path: string, method: string) => document.paths[path][method].requestBody;
-    expect(bodyOf('/v1/numbers/{id}/resubmission', 'post').required).toBe(false);
-    expect(bodyOf('/v1/numbers/{id}/withdrawal', 'post').required).toBe(false);
-    expect(bodyOf('/v1/numbers', 'post').required).toBe(true);
-    expect(Object.keys(bodyOf('/v1/numbers/{id}', 'patch').content)).toEqual([
-      'application/json',
-      'application/merge-patch+json',
-    ]);
-    expect(JSON.stringify(document)).not.toContain('x-empty-body');
-  });
-});
 
 describe('the docs', () => {
   it('are served by this server alone, under a policy of their own', async () => {

@@ -10,6 +10,7 @@ import type { MailWorkflows } from '../../temporal/mail.ts';
 import { type NumberWorkflows, TemporalUnavailable } from '../../temporal/numbers.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { submission } from '../support/http.ts';
+import { findOperation, type OpenApiDocument } from '../support/openapi.ts';
 import { AUTH_SECRET } from '../support/stack.ts';
 
 export interface TestApi {
@@ -113,37 +114,21 @@ export function problemOf(response: LightMyRequestResponse) {
   };
 }
 
-export interface Operation {
-  path: string;
-  method: Method;
-  answers: string[];
-  isPublic: boolean;
-  /** Whether it takes an Idempotency-Key. */
-  isKeyed: boolean;
+export function documentOf(app: FastifyInstance): OpenApiDocument {
+  return app.swagger() as unknown as OpenApiDocument;
 }
 
-interface Described {
-  responses: Record<
-    string,
-    { content?: Record<string, { schema: { properties?: Record<string, { enum?: string[] }> } }> }
-  >;
-  security?: unknown[];
-  parameters?: { name: string }[];
-}
-
-/** Every operation of the OpenAPI document. */
-export function operationsOf(app: FastifyInstance): Operation[] {
-  const { paths } = app.swagger() as unknown as { paths: Record<string, Record<string, Described>> };
-  return Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, described]) => ({
-      path,
-      method: method.toUpperCase() as Method,
-      answers: Object.keys(described.responses),
-      isPublic: described.security?.length === 0,
-      isKeyed: described.parameters?.some(({ name }) => name === 'idempotency-key') ?? false,
-    })),
-  );
-}
+/** Headers that tell a program what to do next: sent as declared. */
+const TELLING = [
+  'etag',
+  'link',
+  'location',
+  'retry-after',
+  'ratelimit',
+  'ratelimit-policy',
+  'www-authenticate',
+  'x-request-id',
+];
 
 function expectDeclared(
   app: FastifyInstance,
@@ -151,15 +136,19 @@ function expectDeclared(
   url: string,
   response: LightMyRequestResponse,
 ): void {
-  const { paths } = app.swagger() as unknown as { paths: Record<string, Record<string, Described>> };
-  const pathname = url.split('?')[0] ?? '';
-  const path = Object.keys(paths).find((template) =>
-    new RegExp(`^${template.replace(/\{\w+\}/g, '[^/]+')}$`).test(pathname),
-  );
-  const described = path && paths[path]?.[method.toLowerCase()];
-  if (!described) return;
-  const answer = described.responses[String(response.statusCode)];
-  expect(answer, `${method} ${path} does not declare ${response.statusCode}: ${response.body}`).toBeDefined();
-  const codes = answer?.content?.['application/problem+json']?.schema.properties?.['code']?.enum;
-  if (codes) expect(codes).toContain(response.json().code);
+  const operation = findOperation(documentOf(app), method, url.split('?')[0] ?? '');
+  if (!operation) return;
+  const name = `${method} ${operation.path} with ${response.statusCode}`;
+  const answer = operation.answers[response.statusCode];
+  expect(answer, `${name} is not declared: ${response.body}`).toBeDefined();
+  if (!answer) return;
+  if (answer.codes) expect(answer.codes, name).toContain(response.json().code);
+  const sent = TELLING.filter((header) => response.headers[header] !== undefined);
+  expect(answer.headers.may, `${name} sends`).toEqual(expect.arrayContaining(sent));
+  expect(sent, `${name} does not send`).toEqual(expect.arrayContaining(answer.headers.must));
+  if (answer.codes) {
+    for (const { detail } of problemOf(response).errors) {
+      expect(detail, `${name} tells a fault in zod's words`).not.toMatch(/^(Invalid|Too |Unrecognized)/);
+    }
+  }
 }

@@ -6,7 +6,7 @@ import type { Actor, Decision, EventType } from '../../contract/number.ts';
 import type { NumberView, ReviewView } from '../../contract/views.ts';
 import { numberEvents, numbers } from '../../db/schema.ts';
 import { createAccount, createStaff } from '../support/stack.ts';
-import { startTestApi, submit, type TestApi } from './harness.ts';
+import { problemOf, startTestApi, submit, type TestApi } from './harness.ts';
 
 let api: TestApi;
 let key: string;
@@ -280,6 +280,18 @@ describe('reviews', () => {
     const review = reviews.find((item) => item.number.id === id);
     expect(review?.warnings).toMatchObject([{ code: 'number_not_valid' }]);
   });
+});
+
+it.each([
+  ['/v1/numbers?waitingFor=me', 'waitingFor', 'Send one of support, facebook, customer.'],
+  ['/v1/numbers?qualityRating=GOOD', 'qualityRating', 'Send one of CONNECTED, FLAGGED, RESTRICTED.'],
+  ['/v1/reviews?stage=second', 'stage', 'Send one of verification, facebook.'],
+  ['/v1/reviews?overdue=yes', 'overdue', 'Send one of true, false.'],
+  ['/v1/numbers?q=abc&q=def', 'q', 'Send a text.'],
+])('%s is told what to send', async (url, pointer, detail) => {
+  const { code, errors } = problemOf(await api.call(support.key, 'GET', url));
+  expect(code).toBe('malformed_request');
+  expect(errors).toEqual([expect.objectContaining({ pointer, detail })]);
 });
 
 it('lists the business categories for anyone', async () => {
