@@ -1,5 +1,6 @@
 /** Setting a password by a link in an email: after "forgotten", and for staff who were just added. */
 import type { FastifyRequest } from 'fastify';
+import { passwordLink } from '../auth/links.ts';
 import { hashPassword } from '../auth/passwords.ts';
 import { recordAudit } from '../db/audit.ts';
 import type { Transaction } from '../db/client.ts';
@@ -27,7 +28,7 @@ export async function writePasswordLink(
   const token = await createLink(tx, 'password', id, { data: {}, expiresAt });
   const data = {
     name,
-    link: `${api.wholeUrl}/reset-password?token=${token}`,
+    link: passwordLink(api.wholeUrl, token),
     expiresAt: expiresAt.toISOString(),
   };
   const letter = { lane: id, recipient: email, mailDomain: api.acceptance.mailDomain };

@@ -1,5 +1,6 @@
 /** Signing up: a person whose address is not verified yet, and an account once it is. */
 import type { FastifyRequest } from 'fastify';
+import { verificationLink } from '../auth/links.ts';
 import { newId } from '../contract/ids.ts';
 import { recordAudit } from '../db/audit.ts';
 import type { Transaction } from '../db/client.ts';
@@ -98,7 +99,7 @@ async function writeVerification(
 ): Promise<void> {
   const expiresAt = new Date(Date.now() + VERIFICATION_MS);
   const token = await createLink(tx, 'email', id, { data: { accountName }, expiresAt });
-  const link = `${api.wholeUrl}/verify-email?token=${token}`;
+  const link = verificationLink(api.wholeUrl, token);
   await writeEmail(tx, {
     lane: id,
     kind: 'verify-email',

@@ -43,9 +43,13 @@ export function createAuth(db: Database, config: Config, publicUrl: string) {
   const prefix = `${secure ? '__Secure-' : ''}${COOKIE_PREFIX}.`;
   const lifetime = Math.round(config.SESSION_HOURS * 3600);
   const renewAfter = Math.round(lifetime * RENEWED_AFTER);
-  const auth = configure(db, config, { publicUrl, secret, secure, lifetime, renewAfter });
+  const settings = { publicUrl, secret, secure, lifetime, renewAfter };
+  const auth = configure(db, settings, []);
+  const provider = oidcPlugin(config, publicUrl);
   return {
     api: auth.api,
+    /** For sign-ins at the provider; null where none is configured. Apart, because it asks the provider before anything. */
+    oidc: provider && configure(db, settings, [provider]).api,
     /** What the names of all cookies begin with. */
     cookiePrefix: prefix,
     sessionCookie: `${prefix}session_token`,
@@ -62,7 +66,6 @@ export function createAuth(db: Database, config: Config, publicUrl: string) {
     },
     /** Whether a session that is used now has to be prolonged (`api.getSession`). */
     isDue: (expiresAt: Date) => expiresAt.getTime() - Date.now() < (lifetime - renewAfter) * 1000,
-    hasOidc: config.OIDC_ISSUER !== undefined,
   };
 }
 
@@ -75,7 +78,7 @@ interface Settings {
   renewAfter: number;
 }
 
-function configure(db: Database, config: Config, settings: Settings) {
+function configure(db: Database, settings: Settings, plugins: ReturnType<typeof genericOAuth>[]) {
   const { publicUrl, secret } = settings;
   const person = { userId: 'personId' };
   return betterAuth({
@@ -121,7 +124,7 @@ function configure(db: Database, config: Config, settings: Settings) {
         issuer: 'Number approval',
         schema: { twoFactor: { modelName: 'twoFactors', fields: person } },
       }),
-      ...oidcPlugins(config, publicUrl),
+      ...plugins,
     ],
     databaseHooks: staffOnly(db),
     advanced: {
@@ -137,9 +140,9 @@ function configure(db: Database, config: Config, settings: Settings) {
   });
 }
 
-function oidcPlugins(config: Config, publicUrl: string) {
+function oidcPlugin(config: Config, publicUrl: string) {
   const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId = '', OIDC_CLIENT_SECRET: clientSecret } = config;
-  if (issuer === undefined) return [];
+  if (issuer === undefined) return null;
   const provider = {
     providerId: OIDC,
     discoveryUrl: `${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`,
@@ -150,5 +153,5 @@ function oidcPlugins(config: Config, publicUrl: string) {
     requireIdTokenVerification: true,
     disableSignUp: true,
   };
-  return [genericOAuth({ config: [provider] })];
+  return genericOAuth({ config: [provider] });
 }

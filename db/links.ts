@@ -4,10 +4,10 @@
  * hash is enough.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { and, eq, gt, like, lt, type SQL, sql } from 'drizzle-orm';
+import { and, eq, gt, inArray, like, lt, notExists, type SQL, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import type { Database, Transaction } from './client.ts';
-import { verifications } from './schema.ts';
+import { memberships, people, verifications } from './schema.ts';
 
 /** What a link lets its reader do: set a password, or confirm the address and with it the sign-up. */
 export type LinkPurpose = 'password' | 'email';
@@ -95,5 +95,24 @@ function hashOf(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
 }
 
-/** What nobody can use any more: links and sign-ins under way. Kept for a week, so that a sign-up can be sent again. */
-export const longExpired = lt(t.expiresAt, sql`now() - interval '7 days'`);
+/**
+ * Deletes links and sign-ins under way that expired a week ago, a batch at a time: until then, the email of a sign-up can
+ * be sent again. A sign-up that was never confirmed goes with its link. Returns how many.
+ */
+export async function deleteExpiredLinks(db: Database, batch = 1_000): Promise<number> {
+  const old = db
+    .select({ id: t.id })
+    .from(t)
+    .where(lt(t.expiresAt, sql`now() - interval '7 days'`))
+    .limit(batch);
+  return db.transaction(async (tx) => {
+    const deleted = await tx.delete(t).where(inArray(t.id, old)).returning({ identifier: t.identifier });
+    const signUps = deleted.flatMap(({ identifier }) => /^email:(.+)$/.exec(identifier)?.[1] ?? []);
+    if (signUps.length > 0) {
+      const unconfirmed = and(eq(people.emailVerified, false), eq(people.role, 'user'));
+      const alone = notExists(tx.select().from(memberships).where(eq(memberships.personId, people.id)));
+      await tx.delete(people).where(and(inArray(people.id, signUps), unconfirmed, alone));
+    }
+    return deleted.length;
+  });
+}

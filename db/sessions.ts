@@ -1,5 +1,5 @@
 /** Sessions: who they are of, and ending them. Better-auth starts them. */
-import { and, asc, eq, gt, isNull, lt, ne, or, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, isNull, lt, ne, or, sql } from 'drizzle-orm';
 import type { Database, Transaction } from './client.ts';
 import { prepared } from './prepared.ts';
 import { memberships, organizations, people, sessions } from './schema.ts';
@@ -77,6 +77,17 @@ export async function endSessions(
   await db
     .delete(sessions)
     .where(and(eq(sessions.personId, personId), ...(but === undefined ? [] : [ne(sessions.id, but)])));
+}
+
+/** Deletes sessions that have run out, a batch at a time. Returns how many. */
+export async function deleteExpiredSessions(db: Database, batch = 1_000): Promise<number> {
+  const old = db
+    .select({ id: sessions.id })
+    .from(sessions)
+    .where(lt(sessions.expiresAt, sql`now()`))
+    .limit(batch);
+  const deleted = await db.delete(sessions).where(inArray(sessions.id, old)).returning({ id: sessions.id });
+  return deleted.length;
 }
 
 /** Notes that a staff person is at work, at most once a minute over all processes. */

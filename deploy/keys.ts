@@ -3,32 +3,43 @@
  *
  *   npm run keys -- account <slug> <name> <notification address>
  *   npm run keys -- staff <support|operator> <name> <address>
+ *   npm run keys -- password-link <address>
  *   npm run keys -- revoke <key id>
  *
  * Account and person are created where there is none of that slug or address; a new key is made each time and
- * shown once.
+ * shown once. The link sets the password of a person that exists: the first operator signs in with it.
  */
 import { and, eq, isNull } from 'drizzle-orm';
 import { z } from 'zod';
-import { ConfigError, loadConfig } from '../contract/config.ts';
+import { passwordLink } from '../auth/links.ts';
+import { type Config, ConfigError, loadConfig } from '../contract/config.ts';
 import { newId } from '../contract/ids.ts';
 import { createApiKey } from '../db/api-keys.ts';
 import { type Database, openDatabase, type Transaction } from '../db/client.ts';
+import { createLink } from '../db/links.ts';
+import { findPerson } from '../db/people.ts';
 import { apiKeys, organizations, people } from '../db/schema.ts';
 
 const USAGE = `Usage:
   npm run keys -- account <slug> <name> <notification address>
   npm run keys -- staff <support|operator> <name> <address>
+  npm run keys -- password-link <address>
   npm run keys -- revoke <key id>`;
+
+const LINK_MS = 3_600_000;
 
 const slug = z.string().regex(/^[a-z0-9-]+$/, 'A slug is of small letters, digits and "-".');
 const name = z.string().trim().min(1, 'The name is empty.');
-const address = z.email('The address is not an email address.');
+const address = z
+  .email('The address is not an email address.')
+  // As people sign in with it.
+  .transform((value) => value.toLowerCase());
 const role = z.enum(['support', 'operator'], 'Staff is "support" or "operator".');
 const keyId = z.string().startsWith('key_', 'A key id begins with "key_".');
 const commands = z.union([
   z.tuple([z.literal('account'), slug, name, address]),
   z.tuple([z.literal('staff'), role, name, address]),
+  z.tuple([z.literal('password-link'), address]),
   z.tuple([z.literal('revoke'), keyId]),
 ]);
 type Command = z.output<typeof commands>;
@@ -37,9 +48,10 @@ try {
   const given = process.argv.slice(2);
   const command = commands.safeParse(given);
   if (!command.success) throw new ConfigError(`${faultOf(given)}${USAGE}`);
-  const db = openDatabase(loadConfig(), { name: 'keys', max: 1 });
+  const config = loadConfig();
+  const db = openDatabase(config, { name: 'keys', max: 1 });
   try {
-    await run(db, command.data);
+    await run(db, config, command.data);
   } finally {
     await db.close();
   }
@@ -55,8 +67,9 @@ function faultOf(given: string[]): string {
   return issue ? `${issue.message}\n` : '';
 }
 
-async function run(db: Database, command: Command): Promise<void> {
+async function run(db: Database, config: Config, command: Command): Promise<void> {
   if (command[0] === 'revoke') return revoke(db, command[1]);
+  if (command[0] === 'password-link') return printLink(db, config, command[1]);
   const { id, key } = await db.transaction(async (tx) => {
     const owner =
       command[0] === 'staff'
@@ -82,6 +95,18 @@ async function person(db: Transaction, role: 'support' | 'operator', name: strin
   const [found] = await db.select().from(people).where(eq(people.email, address));
   if (found && found.role !== role) throw new Error(`${address} has the role ${found.role} already.`);
   return { personId: found?.id ?? values.id };
+}
+
+/** A link to set the person's password, once, within an hour. */
+async function printLink(db: Database, config: Config, email: string): Promise<void> {
+  const url = config.PUBLIC_URL?.replace(/\/+$/, '');
+  if (url === undefined) throw new ConfigError('PUBLIC_URL is not set: the link leads there.');
+  const person = await findPerson(db, { email });
+  if (!person || person.banned)
+    throw new Error(`There is no person with the address ${email} who may sign in.`);
+  const expiresAt = new Date(Date.now() + LINK_MS);
+  const token = await db.transaction((tx) => createLink(tx, 'password', person.id, { data: {}, expiresAt }));
+  console.log(passwordLink(url, token));
 }
 
 /** The key stops at its next use. */

@@ -5,8 +5,8 @@ import { readJson, stackPath } from './folder.ts';
 
 const person = z.object({
   email: z.email(),
-  /** Null while nobody signs in with a password. */
-  password: z.string().nullable(),
+  /** To sign in with: POST /v1/session. */
+  password: z.string(),
   apiKey: z.string(),
 });
 

@@ -1,10 +1,13 @@
-/** The people and keys of a development stack. Runs at each start and adds only what is missing. */
+/** The people, passwords and keys of a development stack. Runs at each start and adds only what is missing. */
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { and, eq, gt, isNull, or, sql } from 'drizzle-orm';
+import { and, arrayContains, eq, gt, isNull, or, sql } from 'drizzle-orm';
 import { z } from 'zod';
+import { hashPassword } from '../auth/passwords.ts';
 import { newId } from '../contract/ids.ts';
-import { createApiKey, hashApiKey } from '../db/api-keys.ts';
+import { createApiKey, hashApiKey, type Scope } from '../db/api-keys.ts';
 import { type Database, openDatabase } from '../db/client.ts';
+import { passwordOf, setPassword } from '../db/people.ts';
 import { apiKeys, memberships, organizations, people } from '../db/schema.ts';
 import type { Credentials, Role } from './credentials.ts';
 import { readJson, writeSecret } from './folder.ts';
@@ -35,24 +38,31 @@ const SEEDS: Record<Role, Seed> = {
   operator: { name: 'Olga Operator', email: 'operator@numbers.example', role: 'operator' },
 };
 
-const keysSchema = z.partialRecord(z.enum(Object.keys(SEEDS) as [Role, ...Role[]]), z.string());
+const secretsSchema = z.partialRecord(z.enum(Object.keys(SEEDS) as [Role, ...Role[]]), z.string()).catch({});
 
-/** Seeds the database; keys survive in `keys.json` of the stack's folder as long as the database knows them. */
+/**
+ * Seeds the database; keys survive in `keys.json` of the stack's folder as long as the database knows them, and
+ * passwords in `passwords.json`.
+ */
 export async function seed(databaseUrl: string, stack: string): Promise<Pick<Credentials, Role>> {
-  const file = join(stack, 'keys.json');
-  const known = keysSchema.catch({}).parse(readJson(file) ?? {});
+  const files = { keys: join(stack, 'keys.json'), passwords: join(stack, 'passwords.json') };
+  const knownKeys = secretsSchema.parse(readJson(files.keys) ?? {});
+  const knownPasswords = secretsSchema.parse(readJson(files.passwords) ?? {});
   const db = openDatabase({ DATABASE_URL: databaseUrl, DATABASE_POOL: 2 }, { name: 'seed', max: 1 });
   try {
     const entries: [Role, Credentials[Role]][] = [];
     for (const [role, person] of Object.entries(SEEDS) as [Role, Seed][]) {
-      const owner = await seedPerson(db, person);
-      const old = known[role];
-      const valid = old !== undefined && (await isValid(db, old, owner));
-      const apiKey = valid ? old : await newKey(db, owner);
-      entries.push([role, { email: person.email, password: null, apiKey }]);
+      const { personId, owner } = await seedPerson(db, person);
+      const old = knownKeys[role];
+      const scopes: Scope[] = person.role === 'support' ? ['read', 'write'] : ['read', 'write', 'admin'];
+      const valid = old !== undefined && (await isValid(db, old, owner, scopes));
+      const apiKey = valid ? old : await newKey(db, owner, scopes);
+      const password = await seedPassword(db, personId, knownPasswords[role]);
+      entries.push([role, { email: person.email, password, apiKey }]);
     }
     const seeded = Object.fromEntries(entries) as Pick<Credentials, Role>;
-    writeSecret(file, Object.fromEntries(entries.map(([role, { apiKey }]) => [role, apiKey])));
+    writeSecret(files.keys, Object.fromEntries(entries.map(([role, { apiKey }]) => [role, apiKey])));
+    writeSecret(files.passwords, Object.fromEntries(entries.map(([role, { password }]) => [role, password])));
     return seeded;
   } finally {
     await db.close();
@@ -61,13 +71,16 @@ export async function seed(databaseUrl: string, stack: string): Promise<Pick<Cre
 
 type Owner = { organizationId: string } | { personId: string };
 
-async function seedPerson(db: Database, { name, email, role, organization }: Seed): Promise<Owner> {
+async function seedPerson(
+  db: Database,
+  { name, email, role, organization }: Seed,
+): Promise<{ personId: string; owner: Owner }> {
   await db
     .insert(people)
     .values({ id: newId('usr'), name, email, emailVerified: true, role })
     .onConflictDoNothing();
   const personId = await only(db.select({ id: people.id }).from(people).where(eq(people.email, email)));
-  if (!organization) return { personId };
+  if (!organization) return { personId, owner: { personId } };
   await db
     .insert(organizations)
     .values({ id: newId('org'), ...organization, notificationEmails: [email] })
@@ -79,7 +92,16 @@ async function seedPerson(db: Database, { name, email, role, organization }: See
     .insert(memberships)
     .values({ id: newId('mem'), organizationId, personId, role: 'admin' })
     .onConflictDoNothing();
-  return { organizationId };
+  return { personId, owner: { organizationId } };
+}
+
+/** One that was changed by hand stays as it is, unknown to us. */
+async function seedPassword(db: Database, personId: string, known: string | undefined): Promise<string> {
+  if (known !== undefined && (await passwordOf(db, personId)) !== null) return known;
+  const password = known ?? randomBytes(12).toString('base64url');
+  const hash = await hashPassword(password);
+  await db.transaction((tx) => setPassword(tx, personId, hash));
+  return password;
 }
 
 async function only(rows: PromiseLike<{ id: string }[]>): Promise<string> {
@@ -94,7 +116,7 @@ function owned(owner: Owner) {
     : eq(apiKeys.organizationId, owner.organizationId);
 }
 
-async function isValid(db: Database, key: string, owner: Owner): Promise<boolean> {
+async function isValid(db: Database, key: string, owner: Owner, scopes: Scope[]): Promise<boolean> {
   const rows = await db
     .select({ id: apiKeys.id })
     .from(apiKeys)
@@ -102,6 +124,7 @@ async function isValid(db: Database, key: string, owner: Owner): Promise<boolean
       and(
         eq(apiKeys.hash, hashApiKey(key)),
         owned(owner),
+        arrayContains(apiKeys.scopes, scopes),
         isNull(apiKeys.revokedAt),
         or(isNull(apiKeys.expiresAt), gt(apiKeys.expiresAt, sql`now()`)),
       ),
@@ -109,7 +132,7 @@ async function isValid(db: Database, key: string, owner: Owner): Promise<boolean
   return rows.length > 0;
 }
 
-async function newKey(db: Database, owner: Owner): Promise<string> {
-  const { key } = await createApiKey(db, { ...owner, name: 'Development stack', scopes: ['read', 'write'] });
+async function newKey(db: Database, owner: Owner, scopes: Scope[]): Promise<string> {
+  const { key } = await createApiKey(db, { ...owner, name: 'Development stack', scopes });
   return key;
 }

@@ -8,7 +8,7 @@ const PEOPLE = {
   operator: 'operator',
 } satisfies Record<Role, string>;
 
-/** One screen: where everything is, and the keys. */
+/** One screen: where everything is, the keys, and how to sign in. */
 export function welcome(credentials: Credentials, stack: string): string {
   const { apiUrl, temporalUiUrl, temporalAddress, mailUrl, databaseUrl } = credentials;
   const database = new URL(databaseUrl);
@@ -21,18 +21,19 @@ export function welcome(credentials: Credentials, stack: string): string {
     ['Temporal', temporalAddress],
     ['PostgreSQL', database.href],
   ] as const;
-  const keys = (Object.entries(PEOPLE) as [Role, string][]).map(
-    ([role, name]) => `  ${name.padEnd(16)}${credentials[role].email.padEnd(32)}${credentials[role].apiKey}`,
-  );
+  const people = (Object.entries(PEOPLE) as [Role, string][]).map(([role, name]) => {
+    const { email, password, apiKey } = credentials[role];
+    return `  ${name.padEnd(16)}${email.padEnd(32)}${password.padEnd(18)}${apiKey}`;
+  });
   return [
     '',
     'Number approval is running.',
     '',
     ...addresses.map(([name, address]) => `  ${name.padEnd(16)}${address}`),
     '',
-    'API keys (Authorization: Bearer …)',
+    'People: to sign in with (POST /v1/session), and API keys (Authorization: Bearer …)',
     '',
-    ...keys,
+    ...people,
     '',
     `All of it, for programs, is in ${stack}/credentials.json; logs are in ${stack}/logs.`,
     'Watch a number through its life: npm run tour     Stop: Ctrl-C     Wipe everything: npm run reset',

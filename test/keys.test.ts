@@ -3,6 +3,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findKeyHolder } from '../db/api-keys.ts';
+import { findLink } from '../db/links.ts';
+import { findPerson } from '../db/people.ts';
 import { createTestDatabase, type TestDatabase } from './support/database.ts';
 
 let database: TestDatabase;
@@ -13,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 async function keys(...args: string[]): Promise<string> {
-  const env = { ...process.env, DATABASE_URL: database.url };
+  const env = { ...process.env, DATABASE_URL: database.url, PUBLIC_URL: 'https://numbers.example/' };
   const { stdout } = await promisify(execFile)(process.execPath, ['deploy/keys.ts', ...args], { env });
   return stdout.trim();
 }
@@ -45,6 +47,16 @@ describe('keys', () => {
     await expect(keys('staff', 'operator', 'Sam', 'sam@numbers.example')).rejects.toThrow(
       'sam@numbers.example has the role support already.',
     );
+  });
+
+  it('makes a link to set the password of somebody, and none of nobody', async () => {
+    await made('staff', 'operator', 'Otto', 'Otto@numbers.example');
+    const link = new URL(await keys('password-link', 'otto@numbers.example'));
+    expect(link.origin + link.pathname).toBe('https://numbers.example/reset-password');
+    const token = link.searchParams.get('token') ?? '';
+    const found = await findLink(database.db, 'password', token);
+    expect(found?.personId).toBe((await findPerson(database.db, { email: 'otto@numbers.example' }))?.id);
+    await expect(keys('password-link', 'nobody@numbers.example')).rejects.toThrow('There is no person');
   });
 
   it('revokes a key, once', async () => {

@@ -14,7 +14,9 @@ import { isLive, LIVE_STATUSES } from '../contract/number.ts';
 import { lastFour } from '../contract/phone.ts';
 import type { Database } from '../db/client.ts';
 import { deleteExpiredIdempotencyRecords } from '../db/idempotency.ts';
+import { deleteExpiredLinks } from '../db/links.ts';
 import type { NumberRow } from '../db/number-row.ts';
+import { deleteExpiredSessions } from '../db/sessions.ts';
 import { countStarted, findNumber, findNumbers, startedNumbers, unstartedNumbers } from '../db/started.ts';
 import { type NumberWorkflows, TemporalUnavailable } from '../temporal/numbers.ts';
 import { type FoundWorkflow, recentWorkflows } from '../temporal/recent.ts';
@@ -205,6 +207,8 @@ export function createSweeper(
       );
       if (!rows[0]?.locked) return null;
       await deleteExpiredIdempotencyRecords(db);
+      await deleteExpiredSessions(db);
+      await deleteExpiredLinks(db);
       if (!(await workflows.reachable())) throw new TemporalUnavailable('Temporal does not answer');
       const walk = rounds++ % WALK_EVERY_ROUNDS === 0;
       const steps = [startAccepted, followEnded, endStrays, ...(walk ? [startLost] : [])];

@@ -187,11 +187,11 @@ async function refuse(
   of: { personId: string | null; email?: string },
 ): Promise<never> {
   const by = of.email === undefined ? 'two-factor' : 'password';
-  await noteRefusal(api, request, { ...of, by, why: code.toLowerCase().replaceAll('_', '-') });
+  await noteRefusal(api, request, { ...of, by, why: code });
   throw REFUSALS[code]?.() ?? new ProblemError('wrong_credentials');
 }
 
-/** Notes a sign-in that was refused. `why`: a word. */
+/** Notes a sign-in that was refused. `why`: better-auth's word. */
 export async function noteRefusal(
   api: ApiContext,
   request: FastifyRequest,
@@ -203,7 +203,7 @@ export async function noteRefusal(
     type: of.by === 'two-factor' ? 'two-factor.refused' : 'session.refused',
     actor: null,
     targetId: personId,
-    data: { ...data, why: data.why.slice(0, 64) },
+    data: { ...data, why: data.why.slice(0, 64).toLowerCase().replaceAll('_', '-') },
   });
 }
 

@@ -106,7 +106,7 @@ test('comes up, and every address answers when the credentials appear', { timeou
   expect(readCredentials(env)).toEqual(first);
 });
 
-test('each key opens the API for its holder', async () => {
+test('each key and each password opens the API for its holder', async () => {
   for (const person of [
     first.customer,
     first.otherCustomer,
@@ -116,6 +116,13 @@ test('each key opens the API for its holder', async () => {
   ]) {
     const headers = { authorization: `Bearer ${person.apiKey}` };
     expect((await fetch(`${first.apiUrl}/v1/numbers`, { headers })).status).toBe(200);
+    const { email, password } = person;
+    const signedIn = await fetch(`${first.apiUrl}/v1/session`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email, password }),
+    });
+    expect(await signedIn.json()).toMatchObject({ person: { email } });
   }
 });
 
