@@ -16,7 +16,8 @@ export async function viewSession(api: ApiContext, found: FoundSession): Promise
   return {
     person: { id, name, email, role: roleOf(person), twoFactorEnabled, decisionEmails },
     accounts: await accountsOf(api.db, id),
-    activeAccountId: membership?.accountId ?? null,
+    // Staff act as staff, also where they belong to an account.
+    activeAccountId: person.role === 'user' ? (membership?.accountId ?? null) : null,
     twoFactorNeeded: needsTwoFactor(api, found),
     expiresAt: session.expiresAt.toISOString(),
   };

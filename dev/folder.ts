@@ -29,6 +29,7 @@ export const WRITTEN = [
     'auth-secret.json',
     'credentials.json',
     'keys.json',
+    'passwords.json',
     'pids.json',
     'postgres.json',
     'logs',

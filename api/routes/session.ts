@@ -120,6 +120,9 @@ export const sessionRoutes: Routes = async (app, { api }) => {
     },
     async (request, reply) => {
       const { activeAccountId: organizationId } = request.body;
+      if (sessionOf(request).person.role !== 'user') {
+        throw new ProblemError('forbidden', { detail: 'Staff act as staff, for no account.' });
+      }
       const before = await viewSession(api, sessionOf(request));
       if (!before.accounts.some(({ id }) => id === organizationId)) {
         throw invalidField('/activeAccountId', 'unknown', 'Send the id of an account of yours.');

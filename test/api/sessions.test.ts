@@ -152,6 +152,9 @@ describe('a session', () => {
     const browser = await signIn(api.app, both);
     expect((await browser.call('GET', '/v1/reviews')).statusCode).toBe(200);
     expect((await browser.call('POST', '/v1/numbers', submission())).statusCode).toBe(403);
+    expect((await browser.call('GET', '/v1/session')).json().activeAccountId).toBeNull();
+    const switched = await browser.call('PATCH', '/v1/session', { activeAccountId: account.id });
+    expect(switched.statusCode).toBe(403);
     const lastActive = async () =>
       (await api.db.select().from(people).where(eq(people.id, both.id)))[0]?.lastActiveAt;
     await expect.poll(lastActive).toBeInstanceOf(Date);
