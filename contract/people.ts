@@ -27,14 +27,14 @@ export const newPassword = z
   });
 
 /** A password that is asked for. */
-export const password = z
+const password = z
   .string({ error: orRequired('Send a text.') })
   .min(1, 'Required. Send a text.')
   .max(PASSWORD.max, `Must have at most ${PASSWORD.max} characters.`)
   .meta({ description: 'The password.', examples: ['correct horse battery staple'] });
 
 /** A name of a person or an account, on one line. */
-export function nameField(description: string, example: string) {
+function nameField(description: string, example: string) {
   return text({ min: 1, max: 100, about: { description, example } }).refine(
     (value) => !DIRECTION.test(value),
     { error: 'Remove the invisible characters that turn the direction of writing.' },
@@ -123,7 +123,7 @@ export const ownChange = z
 
 export const PERSON_ROLES = ['customer', 'support', 'operator'] as const;
 export type PersonRole = (typeof PERSON_ROLES)[number];
-export const STAFF_ROLES = ['support', 'operator'] as const;
+const STAFF_ROLES = ['support', 'operator'] as const;
 
 const staffRole = z
   .enum(STAFF_ROLES, { error: 'Staff is "support" or "operator".' })
