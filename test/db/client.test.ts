@@ -1,11 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Database, openDatabase } from '../../db/client.ts';
 import { sqlStateOf } from '../../db/errors.ts';
-import { migrateDatabase } from '../../db/migrate.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;
@@ -49,40 +45,4 @@ test('a connection that is lost in a transaction is replaced', async () => {
   });
   await expect(lost).rejects.toThrow();
   expect(await connection()).not.toBe(before);
-});
-
-test('a migration that waits for a table gives way to those who write to it', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'migrations-test-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  mkdirSync(join(folder, 'meta'));
-  writeFileSync(join(folder, 'probe.sql'), 'alter table idempotency_records add column probe integer');
-  const entry = { idx: 0, version: '7', when: Date.now(), tag: 'probe', breakpoints: true };
-  writeFileSync(
-    join(folder, 'meta', '_journal.json'),
-    JSON.stringify({ version: '7', dialect: 'postgresql', entries: [entry] }),
-  );
-  const read = Promise.withResolvers<void>();
-  const reading = Promise.withResolvers<void>();
-  const reader = database.db.transaction(async (tx) => {
-    await tx.execute(sql`select from idempotency_records`);
-    reading.resolve();
-    await read.promise;
-  });
-  await reading.promise;
-  const migrated = migrateDatabase({ DATABASE_URL: database.url, DATABASE_POOL: 2 }, folder);
-  await expect
-    .poll(async () => {
-      const { rows } = await db.execute(
-        sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      );
-      return rows.length;
-    })
-    .toBe(1);
-  // Waits behind the migration until that gives way; the reader still reads.
-  await db.execute(
-    sql`insert into idempotency_records (scope, key, fingerprint, operation_id) values ('a', 'b', 'c', 'd')`,
-  );
-  read.resolve();
-  await Promise.all([reader, migrated]);
-  expect((await db.execute(sql`select probe from idempotency_records`)).rows).toEqual([{ probe: null }]);
 });
