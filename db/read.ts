@@ -1,23 +1,5 @@
 /** Reading numbers and their timelines. Pages go by key, so that a deep page costs what the first one does. */
-import {
-  and,
-  asc,
-  desc,
-  eq,
-  getTableColumns,
-  gt,
-  gte,
-  ilike,
-  inArray,
-  isNotNull,
-  isNull,
-  like,
-  lt,
-  or,
-  type SQL,
-  sql,
-} from 'drizzle-orm';
-import type { NumberStatus, WaitingFor } from '../contract/number.ts';
+import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm';
 import type { Database } from './client.ts';
 import type { NumberRow } from './number-row.ts';
 import { prepared } from './prepared.ts';
@@ -66,52 +48,6 @@ const changedSince = prepared((db) =>
     )
     .prepare('changed_numbers'),
 );
-
-/** An open question is the customer's turn; there is none but while the number is pending. */
-const WAITING: Record<WaitingFor, SQL | undefined> = {
-  support: and(eq(numbers.status, 'PENDING_VERIFICATION'), isNull(numbers.question)),
-  facebook: and(eq(numbers.status, 'PENDING_FACEBOOK_APPROVAL'), isNull(numbers.question)),
-  customer: or(eq(numbers.status, 'REJECTED'), isNotNull(numbers.question)),
-};
-
-export interface NumberFilter {
-  status?: NumberStatus[] | undefined;
-  waitingFor?: WaitingFor | undefined;
-  /** E.164. */
-  mobileNumber?: string | undefined;
-  updatedSince?: Date | undefined;
-  accountId?: string | undefined;
-  /** Part of a display name or of a number; 3 characters or more. */
-  q?: string | undefined;
-  /** Numbers of that rating only. None has one yet. */
-  qualityRating?: string | undefined;
-}
-
-/** Newest first, from before the number `before`. */
-export async function listNumbers(
-  db: Database,
-  tenant: Tenant,
-  filter: NumberFilter,
-  page: { limit: number; before: string | null },
-): Promise<Page<NumberOfAccount, string>> {
-  const found = await withAccount(db)
-    .where(
-      and(
-        owned(tenant),
-        filter.accountId === undefined ? undefined : eq(numbers.accountId, filter.accountId),
-        filter.status === undefined ? undefined : inArray(numbers.status, filter.status),
-        filter.waitingFor === undefined ? undefined : WAITING[filter.waitingFor],
-        filter.mobileNumber === undefined ? undefined : eq(numbers.mobileNumber, filter.mobileNumber),
-        filter.updatedSince === undefined ? undefined : gte(numbers.updatedAt, filter.updatedSince),
-        filter.qualityRating === undefined ? undefined : sql`false`,
-        filter.q === undefined ? undefined : contains(filter.q),
-        page.before === null ? undefined : lt(numbers.id, page.before),
-      ),
-    )
-    .orderBy(desc(numbers.id))
-    .limit(page.limit + 1);
-  return cut(found, page.limit, (last) => last.row.id);
-}
 
 export type EventRow = typeof numberEvents.$inferSelect;
 
@@ -173,18 +109,4 @@ export function withAccount(db: Database) {
     .from(numbers)
     .innerJoin(organizations, eq(organizations.id, numbers.accountId))
     .$dynamic();
-}
-
-function owned(tenant: Tenant): SQL | undefined {
-  return tenant === null ? undefined : eq(numbers.accountId, tenant);
-}
-
-function contains(q: string): SQL | undefined {
-  const pattern = (text: string) => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
-  const digits = q.replace(/[\s().+-]/g, '');
-  return or(
-    ilike(numbers.displayName, pattern(q)),
-    // Fewer than three digits would find half the table, without the index.
-    /^\d{3,}$/.test(digits) ? like(numbers.mobileNumber, pattern(digits)) : undefined,
-  );
 }

@@ -4,8 +4,8 @@ import { NUMBER_STATUSES, QUALITY_RATINGS, WAITING_FOR } from '../../contract/nu
 import { parseMobileNumber } from '../../contract/phone.ts';
 import { about, numberPage, numberView, viewNumber } from '../../contract/views.ts';
 import { acceptSubmission } from '../../db/accept.ts';
+import { listNumbers } from '../../db/list.ts';
 import { stateOf } from '../../db/number-row.ts';
-import { listNumbers } from '../../db/read.ts';
 import { answers, GUARDED, noBody, WRITES } from '../answers.ts';
 import { callerOf, customerOf, tenantOf, viewerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';

@@ -1,0 +1,124 @@
+/**
+ * How PostgreSQL finds the ids of a page, newest first: along an index, from the cursor on, until the page is full.
+ * What is written here holds the plans, not estimates: a prepared statement is planned without its values.
+ * docs/decisions/0024 has the measurements.
+ */
+import { and, eq, gte, like, lt, or, type SQL, sql } from 'drizzle-orm';
+import type { WaitingFor } from '../contract/number.ts';
+import { numbers } from './schema.ts';
+
+/** What a list may be given: the names of the parameters of its statement, beside `limit`. */
+export type Given = 'accountId' | 'statuses' | 'mobileNumber' | 'updatedSince' | 'name' | 'digits' | 'before';
+
+/** What waits for a party. An open question makes it the customer's turn; there is none but while the number is pending. */
+const WAITING: Record<WaitingFor, SQL[]> = {
+  support: [sql`${numbers.status} = 'PENDING_VERIFICATION' and ${numbers.question} is null`],
+  facebook: [sql`${numbers.status} = 'PENDING_FACEBOOK_APPROVAL' and ${numbers.question} is null`],
+  customer: [sql`${numbers.status} = 'REJECTED'`, sql`${numbers.question} is not null`],
+};
+
+/** Rows that a search looks through first. */
+const NEAR = sql.raw('500');
+/** Hits among these from which on looking further is quicker than sorting all hits of the index. */
+const FREQUENT = sql.raw('3');
+/** Rows that it then looks through at most. */
+const FAR = sql.raw('10000');
+/** Changes that are sorted. Of more, some are soon come across. */
+const CHANGES = sql.raw('2000');
+
+const { id } = numbers;
+const given = (name: Given | 'limit') => sql.placeholder(name);
+const newestFirst = sql`order by ${id} desc limit ${given('limit')}`;
+
+/** SQL of the ids of a page. */
+export function pickIds(shape: ReadonlySet<Given>, waitingFor: WaitingFor | undefined): SQL {
+  const when = (name: Given, condition: SQL | undefined) => (shape.has(name) ? condition : undefined);
+  const named = or(
+    like(sql`lower(${numbers.displayName})`, sql`lower(${given('name')})`),
+    when('digits', like(numbers.mobileNumber, given('digits'))),
+  );
+  const list: List = {
+    account: when('accountId', eq(numbers.accountId, given('accountId'))),
+    older: when('before', lt(id, given('before'))),
+    status: when('statuses', sql`${numbers.status} = any (${given('statuses')}::text[])`),
+    turns: waitingFor && WAITING[waitingFor],
+    changed: when('updatedSince', gte(numbers.updatedAt, given('updatedSince'))),
+    named: when('name', named),
+  };
+  const { account, older, status, turns = [], changed } = list;
+  const same = when('mobileNumber', eq(numbers.mobileNumber, given('mobileNumber')));
+  if (same) return walk(and(same, account, older, status, or(...turns), changed, list.named));
+  if (list.named) return each(list, (from) => search(from, older, and(list.named, changed)));
+  if (changed) return changes(list, changed);
+  return each(list, (from) => walk(and(from, older)));
+}
+
+/** Conditions; undefined is none. */
+interface List {
+  account: SQL | undefined;
+  /** Than the cursor's number. */
+  older: SQL | undefined;
+  status: SQL | undefined;
+  /** One of these. */
+  turns: SQL[] | undefined;
+  changed: SQL | undefined;
+  named: SQL | undefined;
+}
+
+/** Each status, or kind of turn, has a page of its own, because its numbers lie apart in the index; they are merged. */
+function each({ account, status, turns }: List, page: (from: SQL | undefined) => SQL): SQL {
+  if (!status && !turns) return page(account);
+  const one = sql`${numbers.status} = wanted.status`;
+  const pages = turns
+    ? sql`(${sql.join(
+        turns.map((turn) => sql`(${page(and(account, turn, status))})`),
+        sql` union `,
+      )}) as page`
+    : sql`unnest(${given('statuses')}::text[]) as wanted (status) cross join lateral (${page(and(account, one))}) as page`;
+  return sql`select page.id from ${pages} order by page.id desc limit ${given('limit')}`;
+}
+
+function walk(where: SQL | undefined): SQL {
+  return sql`select ${id} from ${numbers} where ${where ?? sql`true`} ${newestFirst}`;
+}
+
+/**
+ * A frequent string is soon come across. A rare one is in the index of names, which would have to sort all hits of a
+ * frequent one. Which it is shows in the newest rows.
+ */
+function search(from: SQL | undefined, older: SQL | undefined, hit: SQL | undefined): SQL {
+  const near = and(from, older) ?? sql`true`;
+  const beyond = and(from, sql`${id} < (select seen.oldest from seen)`);
+  return sql`with near as materialized (
+      select ${id}, (${hit}) as hit from ${numbers} where ${near} order by ${id} desc limit ${NEAR}),
+    seen as materialized (
+      select count(*) = ${NEAR} as more, count(*) filter (where near.hit) as hits, min(near.id) as oldest from near),
+    far as materialized (
+      select further.id from (
+        select ${id}, (${hit}) as hit from ${numbers} where ${beyond} order by ${id} desc limit ${FAR}) as further
+      where further.hit and (select more and hits >= ${FREQUENT} and hits < ${given('limit')} from seen)
+      limit ${given('limit')}),
+    rest as materialized (
+      -- The offset keeps the place out of the choice of an index: it must be that of names.
+      select indexed.id from (select ${id} from ${numbers} where ${and(from, hit)} offset 0) as indexed
+      where indexed.id < (select seen.oldest from seen)
+        and (select more and hits + (select count(*) from far) < ${given('limit')} from seen))
+    select found.id from (
+      select near.id from near where near.hit union select far.id from far union select rest.id from rest) as found
+    order by found.id desc limit ${given('limit')}`;
+}
+
+/** Few changes are sorted, as the index has them in the order of time. Of many, some are soon come across. */
+function changes(list: List, changed: SQL): SQL {
+  const { account, older, status, turns = [] } = list;
+  const isFew = sql`(select count(*) from recent) <= ${CHANGES}`;
+  const wanted = and(status, or(...turns));
+  const few = wanted
+    ? walk(and(sql`${id} = any (array(select recent.id from recent))`, wanted, isFew))
+    : sql`select recent.id from recent where ${isFew}`;
+  const many = each(list, (from) => walk(and(from, older, changed, sql`not ${isFew}`)));
+  return sql`with recent as materialized (
+      select ${id} from ${numbers} where ${and(account, changed, older)} limit ${CHANGES} + 1)
+    select found.id from ((${few}) union all (${many})) as found
+    order by found.id desc limit ${given('limit')}`;
+}

@@ -1,0 +1,74 @@
+/** Lists of numbers, newest first. Each shape of a list, by what is filtered for, is a statement composed once. */
+import { and, desc, eq, sql } from 'drizzle-orm';
+import type { NumberStatus, WaitingFor } from '../contract/number.ts';
+import type { Database } from './client.ts';
+import { type Given, pickIds } from './list-plans.ts';
+import { prepared } from './prepared.ts';
+import { cut, type NumberOfAccount, type Page, type Tenant, withAccount } from './read.ts';
+import { numbers } from './schema.ts';
+
+export interface NumberFilter {
+  status?: NumberStatus[] | undefined;
+  waitingFor?: WaitingFor | undefined;
+  /** E.164. */
+  mobileNumber?: string | undefined;
+  updatedSince?: Date | undefined;
+  accountId?: string | undefined;
+  /** Part of a display name or of a number; 3 characters or more. */
+  q?: string | undefined;
+  /** Numbers of that rating only. None has one yet. */
+  qualityRating?: string | undefined;
+}
+
+/** Newest first, from before the number `before`. */
+export async function listNumbers(
+  db: Database,
+  tenant: Tenant,
+  filter: NumberFilter,
+  page: { limit: number; before: string | null },
+): Promise<Page<NumberOfAccount, string>> {
+  const { accountId = tenant, mobileNumber = null, updatedSince = null, waitingFor, q } = filter;
+  const foreign = tenant !== null && accountId !== tenant;
+  if (foreign || filter.qualityRating !== undefined) return { items: [], next: null };
+  const given: Record<Given, unknown> = {
+    accountId,
+    statuses: filter.status ?? null,
+    mobileNumber,
+    updatedSince: updatedSince?.toISOString() ?? null,
+    name: q === undefined ? null : containing(q),
+    digits: q === undefined ? null : digitsOf(q),
+    before: page.before,
+  };
+  const shape = (Object.keys(given) as Given[]).filter((name) => given[name] !== null);
+  const statement = statementOf(shape, waitingFor)(db);
+  const found = await statement.execute({ ...given, limit: page.limit + 1 });
+  return cut(found, page.limit, (last) => last.row.id);
+}
+
+/** A pattern of `like` that finds the text anywhere, literally. */
+function containing(text: string): string {
+  return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+}
+
+/** Finds part of a phone number as people write it. Null: fewer digits would find half the table, without the index. */
+function digitsOf(q: string): string | null {
+  const digits = q.replace(/[\s().+-]/g, '');
+  return /^\d{3,}$/.test(digits) ? containing(digits) : null;
+}
+
+const statements = new Map<string, ReturnType<typeof compose>>();
+
+/** There are some hundred shapes at most, and a few that are asked for. */
+function statementOf(shape: Given[], waitingFor: WaitingFor | undefined) {
+  // Initials: PostgreSQL takes 63 characters.
+  const name = ['list', shape.map((given) => given[0]).join(''), waitingFor].join('_');
+  const statement = statements.get(name) ?? compose(name, new Set(shape), waitingFor);
+  statements.set(name, statement);
+  return statement;
+}
+
+function compose(name: string, shape: Set<Given>, waitingFor: WaitingFor | undefined) {
+  const picked = sql`${numbers.id} = any (array(${pickIds(shape, waitingFor)}))`;
+  const mine = shape.has('accountId') ? eq(numbers.accountId, sql.placeholder('accountId')) : undefined;
+  return prepared((db) => withAccount(db).where(and(picked, mine)).orderBy(desc(numbers.id)).prepare(name));
+}
