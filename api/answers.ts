@@ -1,22 +1,9 @@
 /** What a route may answer, as its OpenAPI document says and its serializer checks. */
 import { z } from 'zod';
+import { faultView } from '../contract/checks.ts';
 import { PROBLEMS, type ProblemCode } from '../contract/errors.ts';
-import { about, standingDecision } from '../contract/views.ts';
-
-const fault = z
-  .object({
-    pointer: z
-      .string()
-      .meta(
-        about(
-          'A JSON pointer into the body, or the name of a query parameter or header; "" is the whole body.',
-          '/displayName',
-        ),
-      ),
-    code: z.string().meta(about('What kind of fault, as a word.', 'invalid')),
-    detail: z.string().meta(about('What to do.', 'Must have at least 2 characters.')),
-  })
-  .meta({ id: 'Fault', description: 'One thing at fault in a request.' });
+import { claimantView } from '../contract/reviews.ts';
+import { about, standingDecision, time } from '../contract/views.ts';
 
 const problem = z
   .object({
@@ -40,7 +27,7 @@ const problem = z
           'c0ffee00-0000-4000-8000-000000000000',
         ),
       ),
-    errors: z.array(fault).describe('What is at fault; empty where that is not a part of the request.'),
+    errors: z.array(faultView).describe('What is at fault; empty where that is not a part of the request.'),
   })
   .meta({ id: 'Problem', description: 'What went wrong, as RFC 9457 describes it.' });
 
@@ -53,6 +40,10 @@ export const EXTRA: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   },
   already_decided: { decision },
   not_pending: { decision },
+  claimed: {
+    claimedBy: claimantView.optional().describe('Who has it.'),
+    claimExpiresAt: time.optional().describe('When the claim runs out.'),
+  },
   profile_in_use: {
     numberIds: z
       .array(z.string())

@@ -29,6 +29,8 @@ import { describeRoutes } from './openapi.ts';
 import { ProblemError, sendProblem } from './problems.ts';
 import { callbackProfileRoutes } from './routes/callback-profiles.ts';
 import { categoryRoutes } from './routes/categories.ts';
+import { checkRoutes } from './routes/checks.ts';
+import { claimRoutes } from './routes/claims.ts';
 import { commentRoutes } from './routes/comments.ts';
 import { decisionRoutes } from './routes/decisions.ts';
 import { editRoutes } from './routes/edits.ts';
@@ -63,12 +65,14 @@ const REQUEST_TIMEOUT_MS = 20_000;
 
 const ROUTES = [
   numberRoutes,
+  checkRoutes,
   editRoutes,
   resubmissionRoutes,
   endingRoutes,
   eventRoutes,
   callbackProfileRoutes,
   reviewRoutes,
+  claimRoutes,
   decisionRoutes,
   commentRoutes,
   categoryRoutes,

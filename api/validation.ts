@@ -28,6 +28,12 @@ function toProblem(part: string, issues: z.core.$ZodIssue[]): ProblemError {
     : malformedQuery(errors);
 }
 
+/** What is wrong with a body, as it is told where a route refuses it. */
+export function bodyFaults(schema: z.ZodType, body: unknown): Fault[] {
+  const result = schema.safeParse(body, { error: wording });
+  return result.success ? [] : (toProblem('body', result.error.issues).options.errors ?? []);
+}
+
 /** zod's words that say nothing to a caller. */
 const UNTOLD = new Set(['custom', 'invalid_union']);
 

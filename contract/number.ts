@@ -35,6 +35,16 @@ export function isLive(status: NumberStatus): boolean {
 export const STAGES = ['verification', 'facebook'] as const;
 export type Stage = (typeof STAGES)[number];
 
+/** The status in which a number waits for a stage's decision. */
+export const STATUS_OF_STAGE = {
+  verification: 'PENDING_VERIFICATION',
+  facebook: 'PENDING_FACEBOOK_APPROVAL',
+} as const satisfies Record<Stage, PendingStatus>;
+
+export function stageOf(status: PendingStatus): Stage {
+  return status === 'PENDING_VERIFICATION' ? 'verification' : 'facebook';
+}
+
 export const OUTCOMES = ['approved', 'rejected'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 

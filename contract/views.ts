@@ -11,15 +11,12 @@ import {
   type Decision,
   EVENT_TYPES,
   type EventType,
-  isPending,
   NUMBER_STATUSES,
   type NumberState,
   OUTCOMES,
   QUALITY_RATINGS,
-  STAGES,
   WAITING_FOR,
 } from './number.ts';
-import { isValidMobileNumber } from './phone.ts';
 
 /** What a field is and, where that helps, what it looks like: for the reference. */
 export const about = (description: string, example?: unknown) => ({
@@ -46,7 +43,7 @@ const actorView = z
   })
   .meta({ id: 'Actor', description: 'Who did something. Customers see staff as `support` without an id.' });
 
-const rejectionView = z
+export const rejectionView = z
   .object({
     by: z.enum(['support', 'facebook']).describe('Who rejected.'),
     reason: z.string().meta(about('Why; never empty.', 'The address belongs to another company.')),
@@ -199,40 +196,16 @@ export const eventView = z
     at: time.describe('When.'),
     actor: actorView.describe('Who did it.'),
     attempt: z.int().meta(about('In which attempt.', 1)),
-    data: z
-      .record(z.string(), z.unknown())
-      .meta(
-        about('What belongs to the type: the text of a comment, the reason of a rejection, changed fields.', {
-          text: 'Which of your shops is this?',
-        }),
-      ),
+    data: z.record(z.string(), z.unknown()).meta(
+      about('What belongs to the type: the text of a comment, the reason of a rejection, changed fields.', {
+        text: 'Which of your shops is this?',
+      }),
+    ),
   })
   .meta({ id: 'Event', description: 'Something that happened to a number.' });
 export type EventView = z.output<typeof eventView>;
 
 export const eventPage = page(eventView, 'EventPage', 'What happened, oldest first.');
-
-const reviewView = z
-  .object({
-    number: numberView.describe('The number to decide on.'),
-    stage: z.enum(STAGES).describe('Which decision it waits for.'),
-    waitingSince: time.describe('Since when it waits in this stage.'),
-    dueAt: time.describe('Until when it should be decided.').nullable(),
-    claimedBy: actorView.nullable().describe('Who has claimed it; null when nobody has.'),
-    claimExpiresAt: time.describe('When the claim lapses.').nullable(),
-    warnings: z
-      .array(
-        z.object({
-          code: z.enum(['number_not_valid']).describe('What kind of warning.'),
-          detail: z.string().meta(about('What to look at.', "The number does not fit its country's plan.")),
-        }),
-      )
-      .describe('What to look at twice; nothing that refuses the number.'),
-  })
-  .meta({ id: 'Review', description: 'A number that waits for a decision.' });
-export type ReviewView = z.output<typeof reviewView>;
-
-export const reviewPage = page(reviewView, 'ReviewPage', 'Reviews, the longest waiting first.');
 
 export const categoryList = z
   .object({
@@ -323,22 +296,6 @@ export function viewEvent(
 ): EventView {
   const { id, type, at, actor, attempt, data } = event;
   return { id, type, at: at.toISOString(), actor: viewActor(actor, viewer), attempt, data };
-}
-
-/** An item of the review queue; the number must be pending. */
-export function viewReview(number: NumberFacts, state: NumberState): ReviewView {
-  if (!isPending(state.status)) throw new Error(`Number ${number.id} is ${state.status}, not pending.`);
-  return {
-    number: viewNumber(number, state, 'staff'),
-    stage: state.status === 'PENDING_VERIFICATION' ? 'verification' : 'facebook',
-    waitingSince: state.waitingSince ?? state.submittedAt,
-    dueAt: state.dueAt,
-    claimedBy: null,
-    claimExpiresAt: null,
-    warnings: isValidMobileNumber(number.mobileNumber)
-      ? []
-      : [{ code: 'number_not_valid', detail: "The number does not fit its country's numbering plan." }],
-  };
 }
 
 /** Customers learn that support did something, not who. */

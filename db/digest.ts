@@ -2,15 +2,10 @@
 import { and, asc, gt, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
 import type { ReviewEmailData, ReviewLine } from '../contract/emails.ts';
 import { newId } from '../contract/ids.ts';
-import { type EmailKind, PENDING_STATUSES, type PendingStatus, type Stage } from '../contract/number.ts';
+import { type EmailKind, PENDING_STATUSES, type PendingStatus, stageOf } from '../contract/number.ts';
 import { lastFour } from '../contract/phone.ts';
 import type { Database } from './client.ts';
 import { emails, numbers } from './schema.ts';
-
-const STAGE_OF: Record<PendingStatus, Stage> = {
-  PENDING_VERIFICATION: 'verification',
-  PENDING_FACEBOOK_APPROVAL: 'facebook',
-};
 
 /** Lines that one email shows. */
 const LINES = 50;
@@ -53,14 +48,14 @@ export async function waitingNumbers(
     .limit(LINES);
 
   const counts = { verification: { due: 0, overdue: 0 }, facebook: { due: 0, overdue: 0 } };
-  for (const total of totals) counts[STAGE_OF[total.status]] = { due: total.due, overdue: total.overdue };
+  for (const total of totals) counts[stageOf(total.status)] = { due: total.due, overdue: total.overdue };
   const all = totals.reduce((sum, total) => sum + total.due + total.overdue, 0);
   const lines = rows.map(
     (row): ReviewLine => ({
       numberId: row.id,
       displayName: row.displayName,
       lastFour: lastFour(row.mobileNumber),
-      stage: STAGE_OF[row.status as PendingStatus],
+      stage: stageOf(row.status as PendingStatus),
       unanswered: row.question !== null,
       waitingSince: (row.waitingSince ?? row.submittedAt).toISOString(),
       dueAt: (row.dueAt ?? at).toISOString(),

@@ -1,9 +1,9 @@
 /** Reading numbers and their timelines. Pages go by key, so that a deep page costs what the first one does. */
 import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm';
-import type { Database } from './client.ts';
+import type { Database, Transaction } from './client.ts';
 import type { NumberRow } from './number-row.ts';
 import { prepared } from './prepared.ts';
-import { numberEvents, numbers, organizations } from './schema.ts';
+import { isLiveSql, numberEvents, numbers, organizations } from './schema.ts';
 
 export interface NumberOfAccount {
   row: NumberRow;
@@ -30,6 +30,25 @@ const numberById = prepared((db) =>
     .where(eq(numbers.id, sql.placeholder('id')))
     .prepare('number_by_id'),
 );
+
+/** The numbers of these ids, in no order. */
+export async function getNumbers(db: Database | Transaction, ids: string[]): Promise<NumberOfAccount[]> {
+  // One parameter, however many.
+  return withAccount(db).where(sql`${numbers.id} = any(${sql.param(ids)}::text[])`);
+}
+
+/** The account's number of that E.164 which is pending or approved, or null. */
+export async function findLive(
+  db: Database,
+  accountId: string,
+  mobileNumber: string,
+): Promise<Pick<NumberRow, 'id' | 'status'> | null> {
+  const [found] = await db
+    .select({ id: numbers.id, status: numbers.status })
+    .from(numbers)
+    .where(and(eq(numbers.mobileNumber, mobileNumber), eq(numbers.accountId, accountId), isLiveSql));
+  return found ?? null;
+}
 
 /** Those of the numbers that are not at the revision where they were seen. `ids` and `revisions` go together. */
 export async function changedNumbers(
@@ -103,7 +122,7 @@ export function cut<T, C>(found: T[], limit: number, keyOf: (last: T) => C): Pag
   return { items, next: found.length > limit && last !== undefined ? keyOf(last) : null };
 }
 
-export function withAccount(db: Database) {
+export function withAccount(db: Database | Transaction) {
   return db
     .select({ row: getTableColumns(numbers), accountName: organizations.name })
     .from(numbers)

@@ -60,25 +60,29 @@ export const organizations = pgTable('organizations', {
   erasedAt: at('erased_at'),
 });
 
-export const people = pgTable('people', {
-  id: text().primaryKey(),
-  name: text().notNull(),
-  email: text().notNull().unique(),
-  emailVerified: boolean('email_verified').notNull().default(false),
-  image: text(),
-  /** `user` for members of accounts; `support` and `operator` for staff. */
-  role: text().$type<'user' | 'support' | 'operator'>().notNull().default('user'),
-  banned: boolean().notNull().default(false),
-  banReason: text('ban_reason'),
-  banExpires: at('ban_expires'),
-  twoFactorEnabled: boolean('two_factor_enabled').notNull().default(false),
-  /** Staff: wants an email with a decision link for each submission. */
-  decisionEmails: boolean('decision_emails').notNull().default(false),
-  /** The latest call, to the minute: tells who is at work. */
-  lastActiveAt: at('last_active_at'),
-  createdAt,
-  updatedAt,
-});
+export const people = pgTable(
+  'people',
+  {
+    id: text().primaryKey(),
+    name: text().notNull(),
+    email: text().notNull().unique(),
+    emailVerified: boolean('email_verified').notNull().default(false),
+    image: text(),
+    /** `user` for members of accounts; `support` and `operator` for staff. */
+    role: text().$type<'user' | 'support' | 'operator'>().notNull().default('user'),
+    banned: boolean().notNull().default(false),
+    banReason: text('ban_reason'),
+    banExpires: at('ban_expires'),
+    twoFactorEnabled: boolean('two_factor_enabled').notNull().default(false),
+    /** Staff: wants an email with a decision link for each submission. */
+    decisionEmails: boolean('decision_emails').notNull().default(false),
+    /** The latest call, to the minute: tells who is at work. */
+    lastActiveAt: at('last_active_at'),
+    createdAt,
+    updatedAt,
+  },
+  (t) => [index('people_staff').on(t.role).where(sql`${t.role} <> 'user'`)],
+);
 
 /** Better-auth's `session`: a signed-in browser. The cookie carries the token. */
 export const sessions = pgTable(
@@ -374,9 +378,19 @@ export const numbers = pgTable(
     index('numbers_question').on(t.accountId, t.id).where(sql`${t.question} is not null`),
     index('numbers_image').on(t.imageId).where(sql`${t.imageId} is not null`),
     index('numbers_callback_profile').on(t.callbackProfileId).where(sql`${t.callbackProfileId} is not null`),
-    // Of earlier decisions on the same name or website.
-    index('numbers_name').on(sql`lower(${t.displayName})`),
-    index('numbers_website').on(t.website).where(sql`${t.website} is not null`),
+    index('numbers_due')
+      .on(t.status, t.dueAt)
+      .where(sql`${t.status} in (${oneOf(PENDING_STATUSES)})`),
+    index('numbers_asked').on(t.status).where(sql`${t.question} is not null`),
+    // Resubmissions for whoever judged them the time before.
+    index('numbers_reviewer')
+      .on(t.previousReviewerId, t.status)
+      .where(sql`${t.attempt} > 1 and ${t.status} in (${oneOf(PENDING_STATUSES)})`),
+    // Of earlier decisions on the same name or website, the latest first.
+    index('numbers_name')
+      .on(sql`lower(${t.displayName})`, t.decidedAt)
+      .where(sql`${t.decidedAt} is not null`),
+    index('numbers_website').on(t.website, t.decidedAt).where(sql`${t.decidedAt} is not null`),
     index('numbers_unstarted')
       .on(t.id)
       .where(sql`${t.startedAttempt} < ${t.attempt} and ${t.status} in (${oneOf(LIVE_STATUSES)})`),

@@ -12,6 +12,7 @@ import type { Logger } from '../activities/deps.ts';
 import { getNumber, NUMBER_WORKFLOW, workflowId } from '../contract/messages.ts';
 import { isLive, LIVE_STATUSES } from '../contract/number.ts';
 import { lastFour } from '../contract/phone.ts';
+import { deleteExpiredClaims } from '../db/claims.ts';
 import type { Database } from '../db/client.ts';
 import { deleteExpiredIdempotencyRecords } from '../db/idempotency.ts';
 import { deleteExpiredLinks } from '../db/links.ts';
@@ -209,6 +210,7 @@ export function createSweeper(
       await deleteExpiredIdempotencyRecords(db);
       await deleteExpiredSessions(db);
       await deleteExpiredLinks(db);
+      await deleteExpiredClaims(db);
       if (!(await workflows.reachable())) throw new TemporalUnavailable('Temporal does not answer');
       const walk = rounds++ % WALK_EVERY_ROUNDS === 0;
       const steps = [startAccepted, followEnded, endStrays, ...(walk ? [startLost] : [])];

@@ -2,11 +2,13 @@
 import { type DecisionBody, decisionBody } from '../../contract/fields.ts';
 import type { Stage } from '../../contract/number.ts';
 import { numberView } from '../../contract/views.ts';
+import { claimOn, releaseClaim } from '../../db/claims.ts';
 import type { NumberRow } from '../../db/number-row.ts';
 import { isMember } from '../../db/people.ts';
 import { isInTimeline, type NumberOfAccount } from '../../db/read.ts';
 import { answers, GUARDED, WRITES } from '../answers.ts';
 import { type Staff, staffOf } from '../auth.ts';
+import { checkClaim } from '../claims.ts';
 import type { ApiContext, Routes } from '../context.ts';
 import { judgeDecision } from '../decisions.ts';
 import {
@@ -61,6 +63,7 @@ export const decisionRoutes: Routes = async (app, { api }) => {
             'not_found',
             'not_pending',
             'already_decided',
+            'claimed',
             'stale_attempt',
             ...codes,
           ]),
@@ -98,13 +101,18 @@ async function decide(
   const judge = (row: NumberRow) => judgeDecision(row, { stage, attempt, outcome, operationId, by });
 
   if (judge(found.row) === 'done') return numberAnswer(found, caller);
+  const claim = await claimOn(api.db, found.row);
+  checkClaim(claim, caller.personId);
   const { reason = null, code = null, fields = [] } = body;
   // A first approval of two ends an open question, and the review goes on.
   const dueAt = found.row.question && dueWithTimeLeft(found.row, new Date(), api.acceptance.workingTime);
   const signal = { decisionId: operationId, attempt, outcome, reason, code, fields, by, dueAt };
   await unlessClosed(api.workflows.decide(found.row, stage, signal));
   try {
-    return numberAnswer(await untilDone(api, found.row, judge), caller);
+    const decided = await untilDone(api, found.row, judge);
+    // Also where the stage goes on: after a first approval, or with a decision of Facebook's that is kept.
+    if (claim) await releaseClaim(api.db, decided.row, caller.personId);
+    return numberAnswer(decided, caller);
   } catch (error) {
     // It took effect, and the number has moved on since: e.g. it was rejected and resubmitted at once.
     const refused = error instanceof ProblemError && error.code !== 'unavailable';

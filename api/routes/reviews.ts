@@ -1,16 +1,34 @@
 /** The review queue. */
 import { z } from 'zod';
 import { STAGES } from '../../contract/number.ts';
-import { about, reviewPage, viewReview } from '../../contract/views.ts';
+import { reviewPage, reviewSummary, viewReview } from '../../contract/reviews.ts';
+import { about } from '../../contract/views.ts';
 import { stateOf } from '../../db/number-row.ts';
-import { listReviews } from '../../db/reviews.ts';
+import { listReviews, summariseReviews } from '../../db/reviews.ts';
 import { answers, GUARDED } from '../answers.ts';
+import { staffOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
-import { anyId, page, pageQuery, readCursor, storableDate } from '../paging.ts';
+import { page, pageQuery, readCursor, storableDate } from '../paging.ts';
 
 const cursor = z.object({
+  first: z.boolean(),
   waitingSince: z.iso.datetime().transform(storableDate),
   id: z.string().regex(/^num_[0-9a-f]{32}$/),
+});
+
+const query = z.strictObject({
+  stage: z.enum(STAGES).optional().describe('Only what waits for this decision.'),
+  overdue: z
+    .enum(['true', 'false'])
+    .transform((value) => value === 'true')
+    .optional()
+    .describe('Only what is past its due time, or only what is not.'),
+  claimedBy: z
+    .string()
+    .regex(/^(me|none|usr_[0-9a-f]{32})$/, 'Send the id of a person, "me" or "none".')
+    .optional()
+    .meta(about('Only what this person has claimed: an id, `me`, or `none` for what nobody has.', 'me')),
+  ...pageQuery,
 });
 
 export const reviewRoutes: Routes = async (app, { api }) => {
@@ -19,31 +37,39 @@ export const reviewRoutes: Routes = async (app, { api }) => {
     {
       config: { access: ['support', 'operator'] },
       schema: {
-        summary: 'List what waits for a decision, the longest waiting first',
-        description: "The review queue: support's verifications and Facebook's decisions, over all accounts.",
+        summary: 'List what waits for a decision',
+        description:
+          "The review queue: support's verifications and Facebook's decisions, over all accounts. Resubmissions first, then the longest waiting.",
         operationId: 'listReviews',
         tags: ['Review'],
-        querystring: z.strictObject({
-          stage: z.enum(STAGES).optional().describe('Only what waits for this decision.'),
-          overdue: z
-            .enum(['true', 'false'])
-            .transform((value) => value === 'true')
-            .optional()
-            .describe('Only what is past its due time, or only what is not.'),
-          claimedBy: anyId
-            .optional()
-            .meta(about('Only what this person has claimed. No review is claimed by anybody yet.', 'usr_0')),
-          ...pageQuery,
-        }),
+        querystring: query,
         response: answers({ 200: reviewPage }, GUARDED),
       },
     },
     async (request, reply) => {
-      const { limit, cursor: at, ...filter } = request.query;
+      const { limit, cursor: at, claimedBy, ...filter } = request.query;
+      const person = claimedBy === 'me' ? staffOf(request).personId : claimedBy;
       const after = readCursor(at, cursor);
-      const { items, next } = await listReviews(api.db, filter, { limit, after });
-      const views = items.map(({ row, accountName }) => viewReview({ ...row, accountName }, stateOf(row)));
+      const { items, next } = await listReviews(api.db, { ...filter, claimedBy: person }, { limit, after });
+      const views = items.map((review) =>
+        viewReview({ ...review.row, accountName: review.accountName }, stateOf(review.row), review),
+      );
       return page(request, reply, api.publicUrl, views, next);
     },
+  );
+
+  app.get(
+    '/v1/reviews/summary',
+    {
+      config: { access: ['support', 'operator'] },
+      schema: {
+        summary: 'Count what waits for a decision',
+        description: 'By stage, over all accounts.',
+        operationId: 'summariseReviews',
+        tags: ['Review'],
+        response: answers({ 200: reviewSummary }, GUARDED),
+      },
+    },
+    async () => summariseReviews(api.db),
   );
 };

@@ -47,7 +47,12 @@ const RULES: Record<string, Role[] | 'public' | 'person'> = {
   'GET /v1/callback-profiles/{id}': ['customer'],
   'PATCH /v1/callback-profiles/{id}': ['customer'],
   'DELETE /v1/callback-profiles/{id}': ['customer'],
+  'POST /v1/numbers/check': ['customer'],
   'GET /v1/reviews': ['support', 'operator'],
+  'GET /v1/reviews/summary': ['support', 'operator'],
+  'POST /v1/reviews/next': ['support'],
+  'PUT /v1/numbers/{id}/claim': ['support'],
+  'DELETE /v1/numbers/{id}/claim': ['support'],
   'POST /v1/numbers/{id}/verification': ['support'],
   'POST /v1/numbers/{id}/facebook-decision': ['support'],
   'POST /v1/session': 'public',
@@ -76,6 +81,7 @@ const RULES: Record<string, Role[] | 'public' | 'person'> = {
 
 const BODIES: Record<string, () => unknown> = {
   'POST /v1/numbers': submission,
+  'POST /v1/numbers/check': submission,
   'PATCH /v1/numbers/{id}': () => ({ address: 'x' }),
   'POST /v1/session': () => ({ email: 'nobody@people.example', password: 'a password of the tests' }),
   'POST /v1/session/two-factor': () => ({ code: '000000' }),

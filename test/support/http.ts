@@ -19,7 +19,7 @@ const HANGING_MS = 20_000;
 export async function call(
   api: { url: string },
   key: string,
-  request: `${'GET' | 'POST' | 'PATCH' | 'DELETE'} /${string}`,
+  request: `${'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'} /${string}`,
   body?: unknown,
   headers: Record<string, string> = {},
 ): Promise<HttpAnswer> {
