@@ -2,7 +2,7 @@
 import { inArray } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { claims, numberEvents, numbers } from '../../db/schema.ts';
-import { call, callOk, submission } from '../support/http.ts';
+import { call, callOk, insist, submission } from '../support/http.ts';
 import { type ProductProcess, startApi } from '../support/processes.ts';
 import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
 
@@ -34,11 +34,11 @@ async function work(index: number, key: string): Promise<string[]> {
   const api = apiOf(index);
   const done: string[] = [];
   for (;;) {
-    const next = await call(api, key, 'POST /v1/reviews/next', { stage: 'verification' });
+    const next = await insist(api, key, 'POST /v1/reviews/next', { stage: 'verification' });
     if (next.status === 204) return done;
     expect(next.status, JSON.stringify(next.body)).toBe(200);
     const { id } = next.body.number;
-    const decided = await call(api, key, `POST /v1/numbers/${id}/verification`, { outcome: 'approved' });
+    const decided = await insist(api, key, `POST /v1/numbers/${id}/verification`, { outcome: 'approved' });
     expect(decided.status, JSON.stringify(decided.body)).toBe(200);
     done.push(id);
   }
@@ -88,8 +88,8 @@ test(`${SUPPORTERS} supporters and ${NUMBERS} reviews`, async () => {
 test('a decision that leaves the stage open frees the claim', async () => {
   const [sam, kim] = await Promise.all([createStaff(stack.db, 'support'), createStaff(stack.db, 'support')]);
   const { id } = await callOk(apiOf(0), customer.key, 'POST /v1/numbers', submission());
-  const held = { outcome: 'approved' };
   await callOk(apiOf(0), sam.key, `PUT /v1/numbers/${id}/claim`);
-  await callOk(apiOf(0), sam.key, `POST /v1/numbers/${id}/facebook-decision`, held);
+  const path = `/v1/numbers/${id}/facebook-decision` as const;
+  expect((await insist(apiOf(0), sam.key, `POST ${path}`, { outcome: 'approved' })).status).toBe(200);
   await callOk(apiOf(1), kim.key, `PUT /v1/numbers/${id}/claim`);
 });
