@@ -2,13 +2,13 @@
 import { z } from 'zod';
 import { object } from './fields.ts';
 import type { Rejection } from './next-action.ts';
-import { isPending, type NumberState, STAGES, stageOf } from './number.ts';
+import { ACTOR_TYPES, isPending, type NumberState, STAGES, stageOf } from './number.ts';
 import { about, numberView, page, rejectionView, time, viewNumber } from './views.ts';
 import { type EarlierDecision, staffWarnings, staffWarningView } from './warnings.ts';
 
 export const claimantView = z
   .object({
-    type: z.literal('support').describe('In what role.'),
+    type: z.enum(ACTOR_TYPES).describe('In what role.'),
     id: z.string().meta(about('The person.', 'usr_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d')),
     name: z.string().meta(about('What they are called.', 'Sam Support')),
   })
@@ -17,11 +17,16 @@ export const claimantView = z
 const previousView = z
   .object({
     rejection: rejectionView.describe('Why the attempt before was rejected.'),
-    changes: z.record(z.string(), z.object({ from: z.unknown(), to: z.unknown() })).meta(
-      about('The fields that the customer changed since, each with its value before and now.', {
-        address: { from: null, to: '1 Long Street, Springfield' },
-      }),
-    ),
+    changes: z
+      .record(
+        z.string(),
+        z.object({ from: z.unknown().describe('Before.'), to: z.unknown().describe('Now.') }),
+      )
+      .meta(
+        about('The fields that the customer changed since, each with its value before and now.', {
+          address: { from: null, to: '1 Long Street, Springfield' },
+        }),
+      ),
   })
   .meta({
     id: 'PreviousAttempt',

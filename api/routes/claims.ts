@@ -85,6 +85,7 @@ export const claimRoutes: Routes = async (app, { api }) => {
       config,
       schema: {
         summary: 'Give a review back',
+        description: 'Ends a claim of your own, so that others can decide.',
         operationId: 'releaseReview',
         tags,
         params: numberParams,

@@ -8,7 +8,7 @@ import { listReviews, summariseReviews } from '../../db/reviews.ts';
 import { answers, GUARDED } from '../answers.ts';
 import { staffOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
-import { page, pageQuery, readCursor, storableDate } from '../paging.ts';
+import { anyId, page, pageQuery, readCursor, storableDate } from '../paging.ts';
 
 const cursor = z.object({
   first: z.boolean(),
@@ -23,9 +23,7 @@ const query = z.strictObject({
     .transform((value) => value === 'true')
     .optional()
     .describe('Only what is past its due time, or only what is not.'),
-  claimedBy: z
-    .string()
-    .regex(/^(me|none|usr_[0-9a-f]{32})$/, 'Send the id of a person, "me" or "none".')
+  claimedBy: anyId
     .optional()
     .meta(about('Only what this person has claimed: an id, `me`, or `none` for what nobody has.', 'me')),
   ...pageQuery,
