@@ -6,6 +6,7 @@ import type { Decision, Question } from '../../contract/number.ts';
 import type { ReviewView } from '../../contract/reviews.ts';
 import { claimNext, deleteExpiredClaims } from '../../db/claims.ts';
 import { auditEvents, claims, memberships, numberEvents, numbers, people } from '../../db/schema.ts';
+import { freshNumber, readNumber } from '../support/accepted.ts';
 import { createAccount, createStaff } from '../support/stack.ts';
 import { problemOf, startTestApi, submit, type TestApi } from './harness.ts';
 
@@ -281,7 +282,14 @@ describe('the next review', () => {
   });
 
   it('is never the same where the database is all that there is between them', async () => {
-    const ids = await Promise.all(Array.from({ length: 300 }, (_, index) => waiting(index)));
+    const like = await readNumber(api.db, await waiting(1));
+    const others = Array.from({ length: 299 }, () => ({
+      ...like,
+      id: newId('num'),
+      mobileNumber: freshNumber(),
+    }));
+    await api.db.insert(numbers).values(others);
+    const ids = [like, ...others].map(({ id }) => id);
     const take = async (personId: string) => {
       const taken: string[] = [];
       for (;;) {
