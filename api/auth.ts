@@ -10,6 +10,7 @@ import { rootOf } from '../db/errors.ts';
 import type { Tenant } from '../db/read.ts';
 import { type FoundSession, findSession, touchPerson } from '../db/sessions.ts';
 import { askAuth, authHeaders } from './better-auth.ts';
+import { callerFromKey, callerFromSession } from './callers.ts';
 import type { ApiContext } from './context.ts';
 import { refuseCrossOrigin } from './cross-origin.ts';
 import { ProblemError } from './problems.ts';
@@ -88,9 +89,9 @@ export function guardRoutes(app: FastifyInstance, api: ApiContext): void {
       const detail = 'This call is for people who are signed in: POST /v1/session. It takes no API key.';
       throw new ProblemError('forbidden', { detail });
     }
-    request.caller = holder
-      ? allowed(request, access, callerFromKey(holder), 'This key')
-      : allowed(request, access, callerFromSession(request.session), 'Your sign-in');
+    request.caller = request.session
+      ? allowed(request, access, callerFromSession(request.session), 'Your sign-in')
+      : allowed(request, access, holder ? callerFromKey(holder) : null, 'This key');
   });
 }
 
@@ -154,11 +155,6 @@ export function sessionOf(request: FastifyRequest): FoundSession {
   return request.session;
 }
 
-/** A person as the audit log and timelines name them; staff with their name. */
-export function actorOf({ id, name, role }: Pick<FoundSession['person'], 'id' | 'name' | 'role'>): Actor {
-  return role === 'user' ? { type: 'customer', id } : { type: role, id, name };
-}
-
 /** What a caller of the route must be allowed. */
 export function scopeOf({ scope }: { scope?: Scope | undefined }, method: string): Scope {
   return scope ?? (method === 'GET' || method === 'HEAD' ? 'read' : 'write');
@@ -190,37 +186,6 @@ export function viewerOf(caller: Caller): Viewer {
 /** Whose numbers the caller may see. */
 export function tenantOf(caller: Caller): Tenant {
   return caller.kind === 'customer' ? caller.accountId : null;
-}
-
-function callerFromKey(holder: KeyHolder): Caller | null {
-  const { organizationId, person, scopes } = holder;
-  if (organizationId !== null) {
-    return {
-      kind: 'customer',
-      accountId: organizationId,
-      personId: null,
-      keyId: holder.id,
-      actor: { type: 'customer', id: holder.id },
-      scopes,
-    };
-  }
-  // A key of a person is for staff: members of an account use the account's keys.
-  if (!person || person.role === 'user') return null;
-  return { kind: person.role, personId: person.id, keyId: holder.id, actor: actorOf(person), scopes };
-}
-
-/** Staff act as staff, also those who belong to an account; anybody else acts for the active account. */
-function callerFromSession(session: FoundSession | null): Caller | null {
-  if (!session) return null;
-  const { person, membership } = session;
-  const rest = { personId: person.id, keyId: null, actor: actorOf(person) };
-  if (person.role !== 'user') {
-    const scopes: Scope[] = person.role === 'operator' ? ['read', 'write', 'admin'] : ['read', 'write'];
-    return { kind: person.role, ...rest, scopes };
-  }
-  if (!membership) return null;
-  const scopes: Scope[] = membership.role === 'admin' ? ['read', 'write', 'admin'] : ['read', 'write'];
-  return { kind: 'customer', accountId: membership.accountId, ...rest, scopes };
 }
 
 /** Notes the use of a key, and that staff are at work, without holding up the request. */

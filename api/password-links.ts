@@ -9,7 +9,7 @@ import { createLink, findLink, takeLink } from '../db/links.ts';
 import { lockPerson, type PersonRow, setPassword, updatePerson } from '../db/people.ts';
 import { endSessions } from '../db/sessions.ts';
 import { originOf } from './audit.ts';
-import { actorOf } from './auth.ts';
+import { actorOf } from './callers.ts';
 import type { ApiContext } from './context.ts';
 import { ProblemError } from './problems.ts';
 

@@ -16,7 +16,7 @@ import {
 } from '../db/people.ts';
 import { memberships, organizations } from '../db/schema.ts';
 import { originOf } from './audit.ts';
-import { actorOf } from './auth.ts';
+import { actorOf } from './callers.ts';
 import type { ApiContext } from './context.ts';
 import { ProblemError } from './problems.ts';
 

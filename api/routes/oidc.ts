@@ -5,7 +5,7 @@ import { askAuth, authHeaders } from '../better-auth.ts';
 import type { Routes } from '../context.ts';
 import { html, sendPage, servePages } from '../html.ts';
 import { ProblemError } from '../problems.ts';
-import { noteRefusal, noteStart } from './session.ts';
+import { noteRefusal, noteStart } from '../sign-ins.ts';
 
 /** A path of ours: no other site's address, however browsers may read it. */
 const ownPath = z

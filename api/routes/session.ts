@@ -8,11 +8,13 @@ import { findPerson } from '../../db/people.ts';
 import { findSession } from '../../db/sessions.ts';
 import { answers, GUARDED, noBody, SESSION_WRITES } from '../answers.ts';
 import { originOf } from '../audit.ts';
-import { actorOf, sessionOf } from '../auth.ts';
+import { sessionOf } from '../auth.ts';
 import { type AuthAnswer, askAuth, authHeaders } from '../better-auth.ts';
+import { actorOf } from '../callers.ts';
 import type { ApiContext, Routes } from '../context.ts';
 import { invalidField, ProblemError } from '../problems.ts';
 import { viewSession } from '../sessions.ts';
+import { noteStart, refuse } from '../sign-ins.ts';
 
 const codeNeeded = z
   .object({
@@ -169,47 +171,6 @@ export const sessionRoutes: Routes = async (app, { api }) => {
   );
 };
 
-/** What better-auth refuses for, as we tell it. Everything else answers like a wrong password. */
-const REFUSALS: Record<string, () => ProblemError> = {
-  EMAIL_NOT_VERIFIED: () => new ProblemError('email_not_verified'),
-  BANNED_USER: () => new ProblemError('forbidden', { detail: 'This person is disabled. Ask an operator.' }),
-  INVALID_TWO_FACTOR_COOKIE: () => new ProblemError('wrong_credentials', { detail: AGAIN }),
-  TOO_MANY_ATTEMPTS_REQUEST_NEW_CODE: () => new ProblemError('wrong_credentials', { detail: AGAIN }),
-  ACCOUNT_TEMPORARILY_LOCKED: () =>
-    new ProblemError('wrong_credentials', {
-      detail: 'Too many wrong codes in a row. Try again in 15 minutes.',
-    }),
-};
-const AGAIN = 'The sign-in with the password has ended. Begin again: POST /v1/session.';
-
-/** Throws, after noting it. */
-async function refuse(
-  api: ApiContext,
-  request: FastifyRequest,
-  { code }: Pick<AuthAnswer, 'code'>,
-  of: { personId: string | null; email?: string },
-): Promise<never> {
-  const by = of.email === undefined ? 'two-factor' : 'password';
-  await noteRefusal(api, request, { ...of, by, why: code });
-  throw REFUSALS[code]?.() ?? new ProblemError('wrong_credentials');
-}
-
-/** Notes a sign-in that was refused. `why`: better-auth's word. */
-export async function noteRefusal(
-  api: ApiContext,
-  request: FastifyRequest,
-  of: { personId: string | null; email?: string; by: 'password' | 'two-factor' | 'oidc'; why: string },
-): Promise<void> {
-  const { personId, ...data } = of;
-  await recordAudit(api.db, {
-    ...originOf(request),
-    type: of.by === 'two-factor' ? 'two-factor.refused' : 'session.refused',
-    actor: null,
-    targetId: personId,
-    data: { ...data, why: data.why.slice(0, 64).toLowerCase().replaceAll('_', '-') },
-  });
-}
-
 /** Answers with the session that better-auth has just started. */
 async function start(
   api: ApiContext,
@@ -222,24 +183,4 @@ async function start(
   if (!found) throw new ProblemError('wrong_credentials');
   reply.header('set-cookie', answer.cookies);
   return viewSession(api, found);
-}
-
-/** Notes a session that was just started; null where it has ended already: the person was disabled this moment. */
-export async function noteStart(
-  api: ApiContext,
-  request: FastifyRequest,
-  cookies: string[],
-  by: 'password' | 'two-factor' | 'backup-code' | 'oidc',
-) {
-  const found = await findSession(api.db, api.auth.startedBy(cookies) ?? '');
-  if (!found) return null;
-  const { person } = found;
-  await recordAudit(api.db, {
-    ...originOf(request),
-    type: 'session.started',
-    actor: actorOf(person),
-    targetId: person.id,
-    data: { by },
-  });
-  return found;
 }

@@ -7,8 +7,9 @@ import { recordAudit } from '../../db/audit.ts';
 import { endSessions, findSession } from '../../db/sessions.ts';
 import { answers, GUARDED, noBody, SESSION_WRITES } from '../answers.ts';
 import { originOf } from '../audit.ts';
-import { actorOf, sessionOf } from '../auth.ts';
+import { sessionOf } from '../auth.ts';
 import { type AuthAnswer, askAuth, authHeaders } from '../better-auth.ts';
+import { actorOf } from '../callers.ts';
 import type { ApiContext, Routes } from '../context.ts';
 import { invalidField, ProblemError } from '../problems.ts';
 

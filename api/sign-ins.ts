@@ -1,0 +1,71 @@
+/** What came of a sign-in: told to who tried it, and noted in the audit log. */
+import type { FastifyRequest } from 'fastify';
+import { recordAudit } from '../db/audit.ts';
+import { findSession } from '../db/sessions.ts';
+import { originOf } from './audit.ts';
+import type { AuthAnswer } from './better-auth.ts';
+import { actorOf } from './callers.ts';
+import type { ApiContext } from './context.ts';
+import { ProblemError } from './problems.ts';
+
+const AGAIN = 'The sign-in with the password has ended. Begin again: POST /v1/session.';
+
+/** What better-auth refuses for, as we tell it. Everything else answers like a wrong password. */
+const REFUSALS: Record<string, () => ProblemError> = {
+  EMAIL_NOT_VERIFIED: () => new ProblemError('email_not_verified'),
+  BANNED_USER: () => new ProblemError('forbidden', { detail: 'This person is disabled. Ask an operator.' }),
+  INVALID_TWO_FACTOR_COOKIE: () => new ProblemError('wrong_credentials', { detail: AGAIN }),
+  TOO_MANY_ATTEMPTS_REQUEST_NEW_CODE: () => new ProblemError('wrong_credentials', { detail: AGAIN }),
+  ACCOUNT_TEMPORARILY_LOCKED: () =>
+    new ProblemError('wrong_credentials', {
+      detail: 'Too many wrong codes in a row. Try again in 15 minutes.',
+    }),
+};
+
+/** Throws, after noting it. */
+export async function refuse(
+  api: ApiContext,
+  request: FastifyRequest,
+  { code }: Pick<AuthAnswer, 'code'>,
+  of: { personId: string | null; email?: string },
+): Promise<never> {
+  const by = of.email === undefined ? 'two-factor' : 'password';
+  await noteRefusal(api, request, { ...of, by, why: code });
+  throw REFUSALS[code]?.() ?? new ProblemError('wrong_credentials');
+}
+
+/** Notes a sign-in that was refused. `why`: better-auth's word. */
+export async function noteRefusal(
+  api: ApiContext,
+  request: FastifyRequest,
+  of: { personId: string | null; email?: string; by: 'password' | 'two-factor' | 'oidc'; why: string },
+): Promise<void> {
+  const { personId, ...data } = of;
+  await recordAudit(api.db, {
+    ...originOf(request),
+    type: of.by === 'two-factor' ? 'two-factor.refused' : 'session.refused',
+    actor: null,
+    targetId: personId,
+    data: { ...data, why: data.why.slice(0, 64).toLowerCase().replaceAll('_', '-') },
+  });
+}
+
+/** Notes a session that was just started; null where it has ended already: the person was disabled this moment. */
+export async function noteStart(
+  api: ApiContext,
+  request: FastifyRequest,
+  cookies: string[],
+  by: 'password' | 'two-factor' | 'backup-code' | 'oidc',
+) {
+  const found = await findSession(api.db, api.auth.startedBy(cookies) ?? '');
+  if (!found) return null;
+  const { person } = found;
+  await recordAudit(api.db, {
+    ...originOf(request),
+    type: 'session.started',
+    actor: actorOf(person),
+    targetId: person.id,
+    data: { by },
+  });
+  return found;
+}
