@@ -4,7 +4,7 @@ import { object, targetUrl, text } from './fields.ts';
 import { about, page, time } from './views.ts';
 
 /** Statuses of a message that Meta tells of. */
-export const MESSAGE_STATUSES = ['sent', 'delivered', 'read', 'failed', 'played'] as const;
+const MESSAGE_STATUSES = ['sent', 'delivered', 'read', 'failed', 'played'] as const;
 export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
 
 /** What became of a message. Each message is also `sent`, and few are `played`: both have to be asked for. */

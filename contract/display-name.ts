@@ -13,7 +13,7 @@ export const META_NAME_REASONS = [
   'NAME_NOT_CONSISTENT',
   'UNKNOWN',
 ] as const;
-export type MetaNameReason = (typeof META_NAME_REASONS)[number];
+type MetaNameReason = (typeof META_NAME_REASONS)[number];
 
 export const NAME_WARNING_CODES = [
   'name_too_short',

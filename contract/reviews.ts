@@ -32,7 +32,7 @@ const previousView = z
     id: 'PreviousAttempt',
     description: 'Why the attempt before was rejected, and what has changed since.',
   });
-export type PreviousAttempt = z.output<typeof previousView>;
+type PreviousAttempt = z.output<typeof previousView>;
 
 export const reviewView = z
   .object({

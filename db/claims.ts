@@ -9,6 +9,9 @@ import type { Database, Transaction } from './client.ts';
 import type { NumberRow } from './number-row.ts';
 import { claims, memberships, numbers, people } from './schema.ts';
 
+/** The order of the queue, as the index `numbers_queue` has it. */
+export const queueOrder = sql`(${numbers.attempt} = 1), ${numbers.waitingSince}, ${numbers.id}`;
+
 /** A person's id, or `none` for what nobody has claimed. */
 export type ClaimFilter = string;
 
@@ -80,9 +83,9 @@ export interface Holder {
 const AT_WORK = sql`interval '15 minutes'`;
 
 /**
- * Claims the next review for a person: resubmissions that they judged the time before; then all, resubmissions
- * first, but for those whose reviewer is another who is at work; then these, too. Null: there is none. Numbers that somebody
- * is claiming or changing this moment are passed over, so that nobody waits for anybody.
+ * Claims the next review for a person: resubmissions that they judged the time before; then the queue, but for
+ * resubmissions whose reviewer is another who is at work; then these, too. Null: there is none. Numbers that
+ * somebody is claiming or changing this moment are passed over, so that nobody waits for anybody.
  */
 export async function claimNext(
   tx: Transaction,
@@ -153,7 +156,7 @@ async function claimFirst(
       .select()
       .from(numbers)
       .where(which)
-      .orderBy(sql`(${numbers.attempt} = 1)`, numbers.waitingSince, numbers.id)
+      .orderBy(queueOrder)
       .limit(1)
       .for('no key update', { skipLocked: true });
     if (!row) return null;

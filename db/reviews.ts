@@ -3,7 +3,7 @@ import { and, eq, getTableColumns, gte, isNotNull, isNull, lt, or, type SQL, sql
 import type { Rejection } from '../contract/next-action.ts';
 import { STAGES, STATUS_OF_STAGE, type Stage } from '../contract/number.ts';
 import type { Claim, ReviewFacts, ReviewSummary } from '../contract/reviews.ts';
-import { type ClaimFilter, claimedBy, liveClaim } from './claims.ts';
+import { type ClaimFilter, claimedBy, liveClaim, queueOrder } from './claims.ts';
 import type { Database, Transaction } from './client.ts';
 import { earlierDecisions } from './earlier-decisions.ts';
 import type { NumberRow } from './number-row.ts';
@@ -25,9 +25,6 @@ export interface ReviewFilter {
   overdue?: boolean | undefined;
   claimedBy?: ClaimFilter | undefined;
 }
-
-/** The order of the queue, as the index `numbers_queue` has it. */
-export const queueOrder = sql`(${numbers.attempt} = 1), ${numbers.waitingSince}, ${numbers.id}`;
 
 export async function listReviews(
   db: Database,

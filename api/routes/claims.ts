@@ -9,6 +9,7 @@ import { stateOf } from '../../db/number-row.ts';
 import { isMember } from '../../db/people.ts';
 import { readReview } from '../../db/reviews.ts';
 import { answers, GUARDED, noBody, WRITES } from '../answers.ts';
+import { originOf } from '../audit.ts';
 import { staffOf } from '../auth.ts';
 import { checkClaim, checkOpen } from '../claims.ts';
 import type { Routes } from '../context.ts';
@@ -63,13 +64,11 @@ export const claimRoutes: Routes = async (app, { api }) => {
         await claim(tx, row, { personId, ms });
         if (held && held.personId !== personId) {
           await recordAudit(tx, {
+            ...originOf(request),
             type: 'claim.taken-over',
             actor: caller.actor,
             accountId,
             targetId: held.personId,
-            ipAddress: request.ip,
-            userAgent: request.headers['user-agent'] ?? null,
-            requestId: request.id,
             data: { numberId: id },
           });
         }
