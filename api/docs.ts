@@ -27,6 +27,7 @@ export async function serveDocs(app: FastifyInstance): Promise<void> {
         telemetry: false,
         hideClientButton: true,
         showDeveloperTools: 'never',
+        orderSchemaPropertiesBy: 'preserve',
         agent: { disabled: true },
         mcp: { disabled: true },
       },

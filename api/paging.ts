@@ -1,26 +1,9 @@
 /** Cursors, `limit` and the `Link` header of lists. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
-import { about } from '../contract/views.ts';
+import type { z } from 'zod';
 import { malformedQuery } from './problems.ts';
 
-/** An id in a path or a query. One that is none of ours names nothing. */
-export const anyId = z.string().max(100);
-
-export const pageQuery = {
-  limit: z.coerce
-    .number('Send a number from 1 to 100.')
-    .int('Send a whole number.')
-    .min(1, 'At least 1.')
-    .max(100, 'At most 100.')
-    .default(50)
-    .meta(about('How many items a page has at most.', 20)),
-  cursor: z
-    .string()
-    .max(512)
-    .optional()
-    .meta(about('`nextCursor` of the page before; none for the first.', 'Im51bV8wMTli')),
-};
+export { anyId, pageQuery, storableDate } from '../contract/queries.ts';
 
 /** A place in a list, as opaque text. It holds nothing secret; whoever makes one up sees their own data. */
 function writeCursor(place: unknown): string {
@@ -51,11 +34,6 @@ export function page<T>(
   url.searchParams.set('cursor', nextCursor);
   reply.header('link', `<${publicUrl}${url.pathname}${url.search}>; rel="next"`);
   return { items, nextCursor };
-}
-
-/** PostgreSQL knows no year 0, and nothing here is older than 1970. */
-export function storableDate(text: string): Date {
-  return new Date(Math.min(Math.max(Date.parse(text), 0), Date.UTC(9999, 0)));
 }
 
 function parse(text: string): unknown {

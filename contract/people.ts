@@ -1,7 +1,9 @@
 /** People and their sessions: what they send and what they are told. Times are RFC 3339, UTC. */
 import { z } from 'zod';
 import { object, orRequired, text } from './fields.ts';
+import { pageQuery } from './queries.ts';
 import { DIRECTION } from './text.ts';
+import { page } from './views.ts';
 
 /** Length of a password, in UTF-16 units as better-auth counts. */
 export const PASSWORD = { min: 12, max: 128 };
@@ -125,6 +127,18 @@ export const PERSON_ROLES = ['customer', 'support', 'operator'] as const;
 export type PersonRole = (typeof PERSON_ROLES)[number];
 const STAFF_ROLES = ['support', 'operator'] as const;
 
+export const personQuery = z.strictObject({
+  role: z
+    .enum(PERSON_ROLES)
+    .optional()
+    .meta({ description: 'Only people of this role.', examples: ['support'] }),
+  email: emailAddress.optional().meta({
+    description: 'Whose address this is, whatever their role.',
+    examples: ['sam@numbers.example'],
+  }),
+  ...pageQuery,
+});
+
 const staffRole = z
   .enum(STAFF_ROLES, { error: 'Staff is "support" or "operator".' })
   .meta({ description: '`support` decides on numbers; `operator` runs the product.', examples: ['support'] });
@@ -235,3 +249,5 @@ export const personView = z
   })
   .meta({ id: 'Person', description: 'A person as operators see them.' });
 export type PersonView = z.output<typeof personView>;
+
+export const personPage = page(personView, 'PersonPage', 'People, the newest first.');

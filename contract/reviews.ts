@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { object } from './fields.ts';
 import type { Rejection } from './next-action.ts';
 import { ACTOR_TYPES, isPending, type NumberState, STAGES, stageOf } from './number.ts';
+import { anyId, pageQuery } from './queries.ts';
 import { about, numberView, page, rejectionView, time, viewNumber } from './views.ts';
 import { type EarlierDecision, staffWarnings, staffWarningView } from './warnings.ts';
 
@@ -72,6 +73,20 @@ export const reviewSummary = z
   })
   .meta({ id: 'ReviewSummary', description: 'How much waits, by stage.' });
 export type ReviewSummary = z.output<typeof reviewSummary>;
+
+/** What the queue can be asked for. */
+export const reviewQuery = z.strictObject({
+  stage: z.enum(STAGES).optional().describe('Only what waits for this decision.'),
+  overdue: z
+    .enum(['true', 'false'])
+    .transform((value) => value === 'true')
+    .optional()
+    .describe('Only what is past its due time, or only what is not.'),
+  claimedBy: anyId
+    .optional()
+    .meta(about('Only what this person has claimed: an id, `me`, or `none` for what nobody has.', 'me')),
+  ...pageQuery,
+});
 
 /** Body of a claim. */
 export const claimBody = z.strictObject(

@@ -2,6 +2,7 @@
 
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Client, createClient, NoAnswerError, ProblemError } from '../client/index.ts';
 import { workflowId } from '../contract/messages.ts';
 import type { NumberView } from '../contract/views.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
@@ -17,17 +18,17 @@ interface Message {
 }
 
 async function tour(stack: Credentials): Promise<void> {
-  const customer = caller(stack, stack.customer.apiKey);
-  const support = caller(stack, stack.support.apiKey);
+  const { numbers } = createClient({ baseUrl: stack.apiUrl, apiKey: stack.customer.apiKey });
+  const { reviews } = createClient({ baseUrl: stack.apiUrl, apiKey: stack.support.apiKey });
   const mail = inbox(stack);
 
   step('A customer submits a number, with an address that is not theirs.');
-  let number = await submit(customer);
-  const path = `/v1/numbers/${number.id}`;
+  let number = await submit(numbers);
+  const { id } = number;
   show(number);
 
   step('Support looks at it, and rejects it with a reason.');
-  number = await support('POST', `${path}/verification`, {
+  number = await reviews.verify(id, {
     outcome: 'rejected',
     reason: 'The address belongs to another company.',
     fields: ['address'],
@@ -45,22 +46,22 @@ async function tour(stack: Credentials): Promise<void> {
   }
 
   step('The customer corrects the address and submits it again.');
-  number = await customer('POST', `${path}/resubmission`, { address: 'Via Roma 1, Milano' });
+  number = await numbers.resubmit(id, { address: 'Via Roma 1, Milano' });
   expectStatus(number, 'PENDING_VERIFICATION');
   show(number);
 
   step('Support verifies it: now it waits for Facebook.');
-  number = await support('POST', `${path}/verification`, { outcome: 'approved' });
+  number = await reviews.verify(id, { outcome: 'approved' });
   expectStatus(number, 'PENDING_FACEBOOK_APPROVAL');
   show(number);
 
   step('Facebook approves, which support records.');
-  number = await support('POST', `${path}/facebook-decision`, { outcome: 'approved' });
+  number = await reviews.recordFacebookDecision(id, { outcome: 'approved' });
   expectStatus(number, 'APPROVED');
   show(number);
 
   step('The customer edits the approved number; that needs no approval.');
-  number = await customer('PATCH', path, {
+  number = await numbers.edit(id, {
     website: 'https://www.example.com',
     businessDescription: 'Widgets, well made.',
   });
@@ -68,16 +69,12 @@ async function tour(stack: Credentials): Promise<void> {
   console.log(indent(`website ${number.website}, revision ${number.revision}`));
 
   step("The customer's numbers, newest first.");
-  const { items } = await customer<{ items: NumberView[] }>('GET', '/v1/numbers?limit=3');
+  const { items } = await numbers.list({ limit: 3 }).page();
   if (!items.some((item) => item.id === number.id)) throw new Fault('The list does not show the number.');
   for (const item of items) console.log(indent(`${item.mobileNumber}  ${item.displayName}  ${item.status}`));
 
   step('Its whole story.');
-  const events = await customer<{ items: { at: string; type: string; actor: { type: string } }[] }>(
-    'GET',
-    `${path}/events`,
-  );
-  for (const event of events.items) {
+  for await (const event of numbers.events(id)) {
     console.log(indent(`${event.at.slice(11, 19)}  ${event.type.padEnd(22)}  by ${event.actor.type}`));
   }
 
@@ -86,9 +83,9 @@ async function tour(stack: Credentials): Promise<void> {
   for (const message of await mail.about(number)) console.log(indent(message.Subject));
 
   step('Where to look further.');
-  const id = workflowId(number);
+  const workflow = workflowId(number);
   if (stack.temporalUiUrl) {
-    const page = `${stack.temporalUiUrl}/namespaces/${process.env['TEMPORAL_NAMESPACE'] || 'default'}/workflows/${encodeURIComponent(id)}`;
+    const page = `${stack.temporalUiUrl}/namespaces/${process.env['TEMPORAL_NAMESPACE'] || 'default'}/workflows/${encodeURIComponent(workflow)}`;
     console.log(indent(`In the Temporal UI (tab "User Metadata" tells its story in words):\n${page}`));
   }
   console.log(indent(`API reference: ${stack.apiUrl}/docs`));
@@ -96,52 +93,18 @@ async function tour(stack: Credentials): Promise<void> {
   console.log('\nThe tour is complete.');
 }
 
-type Call = <T = NumberView>(method: string, path: string, body?: unknown) => Promise<T>;
-
-/** Calls the API with one key. Throws a `Fault` with the problem's own words. */
-function caller(stack: Credentials, key: string): Call {
-  return async (method, path, body) => {
-    const response = await fetch(stack.apiUrl + path, {
-      method,
-      headers: {
-        authorization: `Bearer ${key}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(30_000),
-    });
-    const answer: unknown = await response.json();
-    if (!response.ok)
-      throw new ProblemFault(`${method} ${path} answered ${response.status}`, answer as Problem);
-    return answer as never;
-  };
-}
-
-interface Problem {
-  code?: string;
-  detail?: string;
-}
-
-class ProblemFault extends Fault {
-  readonly code: string;
-  constructor(what: string, problem: Problem) {
-    super(`${what}: ${problem.detail ?? problem.code ?? 'no problem given'}`);
-    this.code = problem.code ?? '';
-  }
-}
-
 /** Submits a number that nobody has; draws another one where it is taken. */
-async function submit(customer: Call): Promise<NumberView> {
+async function submit(numbers: Client['numbers']): Promise<NumberView> {
   for (let tries = 0; ; tries++) {
     try {
-      return await customer('POST', '/v1/numbers', {
+      return await numbers.submit({
         displayName: 'Widgets number',
         mobileNumber: `+1 415 ${randomInt(200, 1000)} ${String(randomInt(0, 10_000)).padStart(4, '0')}`,
         businessCategory: 'RETAIL',
         address: 'Somewhere else 7',
       });
     } catch (error) {
-      if (tries === 5 || !(error instanceof ProblemFault) || error.code !== 'number_taken') throw error;
+      if (tries === 5 || !(error instanceof ProblemError) || error.code !== 'number_taken') throw error;
     }
   }
 }
@@ -202,6 +165,7 @@ function indent(text: string): string {
 try {
   await tour(readCredentials(process.env));
 } catch (error) {
-  console.error(`\n${explain(error)}`);
+  const told = error instanceof ProblemError || error instanceof NoAnswerError;
+  console.error(`\n${told ? error.message : explain(error)}`);
   process.exitCode = 1;
 }

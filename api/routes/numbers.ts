@@ -1,8 +1,7 @@
 /** Submitting, listing and reading numbers. */
 import { z } from 'zod';
-import { NUMBER_STATUSES, QUALITY_RATINGS, WAITING_FOR } from '../../contract/number.ts';
-import { parseMobileNumber } from '../../contract/phone.ts';
-import { about, numberPage, numberView, viewNumber } from '../../contract/views.ts';
+import { numberQuery } from '../../contract/queries.ts';
+import { numberPage, numberView, viewNumber } from '../../contract/views.ts';
 import { acceptSubmission } from '../../db/accept.ts';
 import { listNumbers } from '../../db/list.ts';
 import { stateOf } from '../../db/number-row.ts';
@@ -20,49 +19,9 @@ import {
   quotaExceeded,
   startWorkflow,
 } from '../numbers.ts';
-import { anyId, page, pageQuery, readCursor, storableDate } from '../paging.ts';
+import { page, readCursor } from '../paging.ts';
 import { ProblemError } from '../problems.ts';
 import { checkReferences } from '../references.ts';
-
-const listQuery = z.strictObject({
-  status: z
-    .union([z.enum(NUMBER_STATUSES), z.array(z.enum(NUMBER_STATUSES)).max(NUMBER_STATUSES.length)], {
-      error: `Send one of ${NUMBER_STATUSES.join(', ')}; repeat the parameter for more.`,
-    })
-    .transform((value) => [...new Set([value].flat())])
-    .optional()
-    .meta(about('Only numbers in this status; repeat it for more.', 'APPROVED')),
-  waitingFor: z.enum(WAITING_FOR).optional().describe('Only numbers that wait for this party.'),
-  mobileNumber: z
-    .string()
-    .max(64, 'A phone number has at most 15 digits.')
-    .transform((value, context) => {
-      // In a query string a bare "+" means a space.
-      const e164 = parseMobileNumber(value.trim().replace(/^(?!\+)/, '+'));
-      if (e164 !== null) return e164;
-      context.addIssue({ code: 'custom', message: 'Send a number in international form.' });
-      return z.NEVER;
-    })
-    .optional()
-    .meta(about('Only this phone number, over all its attempts and accounts that you see.', '+14155550123')),
-  qualityRating: z.enum(QUALITY_RATINGS).optional().describe('Only numbers that Meta rates so.'),
-  updatedSince: z.iso
-    .datetime({ offset: true, error: 'Send a time like 2026-01-31T12:00:00Z.' })
-    .transform(storableDate)
-    .optional()
-    .meta(about('Only what changed then or later.', '2026-01-31T12:00:00Z')),
-  accountId: anyId
-    .optional()
-    .meta(about('Only numbers of this account; for staff only.', 'org_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d')),
-  q: z
-    .string()
-    .max(100, 'Send at most 100 characters.')
-    .transform((value) => value.normalize('NFC').trim())
-    .refine((value) => [...value].length >= 3, 'Send 3 characters or more.')
-    .optional()
-    .meta(about('Part of a display name or of a number; 3 characters or more.', 'widg')),
-  ...pageQuery,
-});
 
 const cursor = z.string().regex(/^num_[0-9a-f]{32}$/);
 
@@ -120,7 +79,7 @@ export const numberRoutes: Routes = async (app, { api }) => {
         description: 'Customers see those of their account, staff all. Filters are combined.',
         operationId: 'listNumbers',
         tags: ['Numbers'],
-        querystring: listQuery,
+        querystring: numberQuery,
         response: answers({ 200: numberPage }, GUARDED),
       },
     },

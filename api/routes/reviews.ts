@@ -1,32 +1,17 @@
 /** The review queue. */
 import { z } from 'zod';
-import { STAGES } from '../../contract/number.ts';
-import { reviewPage, reviewSummary, viewReview } from '../../contract/reviews.ts';
-import { about } from '../../contract/views.ts';
+import { reviewPage, reviewQuery, reviewSummary, viewReview } from '../../contract/reviews.ts';
 import { stateOf } from '../../db/number-row.ts';
 import { listReviews, summariseReviews } from '../../db/reviews.ts';
 import { answers, GUARDED } from '../answers.ts';
 import { staffOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
-import { anyId, page, pageQuery, readCursor, storableDate } from '../paging.ts';
+import { page, readCursor, storableDate } from '../paging.ts';
 
 const cursor = z.object({
   first: z.boolean(),
   waitingSince: z.iso.datetime().transform(storableDate),
   id: z.string().regex(/^num_[0-9a-f]{32}$/),
-});
-
-const query = z.strictObject({
-  stage: z.enum(STAGES).optional().describe('Only what waits for this decision.'),
-  overdue: z
-    .enum(['true', 'false'])
-    .transform((value) => value === 'true')
-    .optional()
-    .describe('Only what is past its due time, or only what is not.'),
-  claimedBy: anyId
-    .optional()
-    .meta(about('Only what this person has claimed: an id, `me`, or `none` for what nobody has.', 'me')),
-  ...pageQuery,
 });
 
 export const reviewRoutes: Routes = async (app, { api }) => {
@@ -40,7 +25,7 @@ export const reviewRoutes: Routes = async (app, { api }) => {
           "The review queue: support's verifications and Facebook's decisions, over all accounts. Resubmissions first, then the longest waiting.",
         operationId: 'listReviews',
         tags: ['Review'],
-        querystring: query,
+        querystring: reviewQuery,
         response: answers({ 200: reviewPage }, GUARDED),
       },
     },

@@ -43,11 +43,11 @@ export async function call(
 }
 
 /** A complete, right submission of another number each time. */
-export function submission(changes: Record<string, unknown> = {}) {
+export function submission<Changes extends object>(changes?: Changes) {
   return {
     mobileNumber: freshNumber(),
     displayName: 'Widgets number',
-    businessCategory: 'RETAIL',
+    businessCategory: 'RETAIL' as const,
     ...changes,
   };
 }

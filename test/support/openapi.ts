@@ -2,7 +2,7 @@
 import type { InjectOptions } from 'fastify';
 
 type Json = Record<string, unknown>;
-export type Method = NonNullable<InjectOptions['method']>;
+type Method = NonNullable<InjectOptions['method']>;
 
 export interface OpenApiDocument {
   servers: unknown;
@@ -36,7 +36,7 @@ export interface Operation {
   answers: Record<string, Answer>;
 }
 
-export interface Answer {
+interface Answer {
   description: string;
   /** The codes of a problem; null for a good answer. */
   codes: string[] | null;

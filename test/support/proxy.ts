@@ -28,6 +28,8 @@ export interface TestProxy {
   hold(point: Point): { reached: Promise<void> };
   /** Holds one direction of every connection that there is now. */
   holdAll(direction: Hold): void;
+  /** Breaks every connection that there is now. */
+  drop(): void;
   close(): Promise<void>;
 }
 
@@ -112,6 +114,9 @@ export async function startProxy(target: string): Promise<TestProxy> {
     },
     holdAll(direction) {
       for (const connection of connections) connection.held = direction;
+    },
+    drop() {
+      for (const socket of sockets) socket.destroy();
     },
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));

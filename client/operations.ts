@@ -1,0 +1,114 @@
+/** Every operation of the API that programs use, by what it is about. */
+
+import { z } from 'zod';
+import {
+  callbackProfileFields,
+  callbackProfilePage,
+  callbackProfileView,
+} from '../contract/callback-profiles.ts';
+import { submissionCheck } from '../contract/checks.ts';
+import { commentBody, decisionBody, numberFields } from '../contract/fields.ts';
+import { newStaff, personChange, personPage, personQuery, personView } from '../contract/people.ts';
+import { numberQuery, pageQuery } from '../contract/queries.ts';
+import {
+  claimBody,
+  nextBody,
+  reviewPage,
+  reviewQuery,
+  reviewSummary,
+  reviewView,
+} from '../contract/reviews.ts';
+import { categoryList, eventPage, eventView, numberPage, numberView } from '../contract/views.ts';
+import type { Operation } from './operation.ts';
+
+// Whether http addresses are taken is the deployment's to say; it changes no type.
+const number = numberFields({ allowHttp: false });
+const profile = callbackProfileFields({ allowHttp: false });
+const pages = z.object(pageQuery);
+
+export const OPERATIONS = {
+  numbers: {
+    submit: { id: 'submitNumber', call: 'POST /v1/numbers', body: number.submission, answer: numberView },
+    check: {
+      id: 'checkNumber',
+      call: 'POST /v1/numbers/check',
+      reads: true,
+      body: number.submission.partial(),
+      answer: submissionCheck,
+    },
+    list: { id: 'listNumbers', call: 'GET /v1/numbers', query: numberQuery, page: numberPage },
+    get: { id: 'getNumber', call: 'GET /v1/numbers/{id}', answer: numberView },
+    edit: { id: 'editNumber', call: 'PATCH /v1/numbers/{id}', body: number.changes, answer: numberView },
+    resubmit: {
+      id: 'resubmitNumber',
+      call: 'POST /v1/numbers/{id}/resubmission',
+      body: number.changes,
+      answer: numberView,
+    },
+    withdraw: { id: 'withdrawNumber', call: 'POST /v1/numbers/{id}/withdrawal', answer: numberView },
+    release: { id: 'releaseNumber', call: 'DELETE /v1/numbers/{id}' },
+    events: { id: 'listEvents', call: 'GET /v1/numbers/{id}/events', query: pages, page: eventPage },
+    comment: {
+      id: 'commentOnNumber',
+      call: 'POST /v1/numbers/{id}/comments',
+      body: commentBody,
+      answer: eventView,
+    },
+  },
+  callbackProfiles: {
+    list: {
+      id: 'listCallbackProfiles',
+      call: 'GET /v1/callback-profiles',
+      query: pages,
+      page: callbackProfilePage,
+    },
+    create: {
+      id: 'createCallbackProfile',
+      call: 'POST /v1/callback-profiles',
+      body: profile.creation,
+      answer: callbackProfileView,
+    },
+    get: { id: 'getCallbackProfile', call: 'GET /v1/callback-profiles/{id}', answer: callbackProfileView },
+    change: {
+      id: 'changeCallbackProfile',
+      call: 'PATCH /v1/callback-profiles/{id}',
+      body: profile.changes,
+      answer: callbackProfileView,
+    },
+    delete: { id: 'deleteCallbackProfile', call: 'DELETE /v1/callback-profiles/{id}' },
+  },
+  reviews: {
+    list: { id: 'listReviews', call: 'GET /v1/reviews', query: reviewQuery, page: reviewPage },
+    summary: { id: 'summariseReviews', call: 'GET /v1/reviews/summary', answer: reviewSummary },
+    next: {
+      id: 'nextReview',
+      call: 'POST /v1/reviews/next',
+      body: nextBody,
+      answer: reviewView,
+      orNull: true,
+    },
+    claim: { id: 'claimReview', call: 'PUT /v1/numbers/{id}/claim', body: claimBody, answer: reviewView },
+    release: { id: 'releaseReview', call: 'DELETE /v1/numbers/{id}/claim' },
+    verify: {
+      id: 'verifyNumber',
+      call: 'POST /v1/numbers/{id}/verification',
+      body: decisionBody,
+      answer: numberView,
+    },
+    recordFacebookDecision: {
+      id: 'recordFacebookDecision',
+      call: 'POST /v1/numbers/{id}/facebook-decision',
+      body: decisionBody,
+      answer: numberView,
+    },
+  },
+  people: {
+    list: { id: 'listPeople', call: 'GET /v1/people', query: personQuery, page: personPage },
+    add: { id: 'addPerson', call: 'POST /v1/people', body: newStaff, answer: personView },
+    update: { id: 'updatePerson', call: 'PATCH /v1/people/{id}', body: personChange, answer: personView },
+    resetTwoFactor: { id: 'resetTwoFactor', call: 'DELETE /v1/people/{id}/two-factor' },
+  },
+  businessCategories: {
+    list: { id: 'listBusinessCategories', call: 'GET /v1/business-categories', answer: categoryList },
+  },
+} as const satisfies Record<string, Record<string, Operation>>;
