@@ -133,6 +133,11 @@ export const PROBLEMS = {
     title: 'The account is closed',
     advice: 'A closed account cannot be changed any more. Contact support.',
   },
+  limit_reached: {
+    status: 409,
+    title: 'There are as many as there may be',
+    advice: '`detail` says of what and how many. Remove one that is not needed any more.',
+  },
   idempotency_in_flight: {
     status: 409,
     title: 'The first request with this Idempotency-Key is still running',

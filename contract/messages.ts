@@ -58,12 +58,15 @@ export interface WithdrawSignal {
   /** The status the sender saw: a withdrawal loses to a decision that ends that stage first. */
   stage: PendingStatus | null;
   by: Actor;
+  /** The account was closed: it is told that once, not for each number. */
+  accountClosed?: boolean;
 }
 
 export interface ReleaseSignal {
   operationId: string;
   attempt: number;
   by: Actor;
+  accountClosed?: boolean;
 }
 
 export interface EditUpdate {

@@ -29,14 +29,14 @@ export const newPassword = z
   });
 
 /** A password that is asked for. */
-const password = z
+export const password = z
   .string({ error: orRequired('Send a text.') })
   .min(1, 'Required. Send a text.')
   .max(PASSWORD.max, `Must have at most ${PASSWORD.max} characters.`)
   .meta({ description: 'The password.', examples: ['correct horse battery staple'] });
 
 /** A name of a person or an account, on one line. */
-function nameField(description: string, example: string) {
+export function nameField(description: string, example: string) {
   return text({ min: 1, max: 100, about: { description, example } }).refine(
     (value) => !DIRECTION.test(value),
     { error: 'Remove the invisible characters that turn the direction of writing.' },

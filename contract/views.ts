@@ -31,7 +31,7 @@ const ACCOUNT_ID = 'org_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d';
 
 const fieldNames = (description: string) => z.array(z.string()).meta(about(description, ['address']));
 
-const actorView = z
+export const actorView = z
   .object({
     type: z.enum(ACTOR_TYPES).describe('In what role; `system` is this service itself.'),
     id: z

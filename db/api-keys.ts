@@ -14,6 +14,9 @@ export type Scope = (typeof apiKeys.$inferSelect)['scopes'][number];
 
 const KEY = /^wna_([0-9a-f]{12})_[A-Za-z0-9_-]{43}$/;
 
+/** Support may read and decide; keys, members and accounts are for operators. */
+export const isForSupport = (scope: Scope) => scope !== 'admin';
+
 /** SHA-256 of the whole key, hex. */
 export function hashApiKey(key: string): string {
   return createHash('sha256').update(key).digest('hex');
@@ -93,7 +96,8 @@ export async function findKeyHolder(db: Database, key: string): Promise<KeyHolde
       role: row.person.role,
       lastActiveAt: row.person.lastActiveAt,
     },
-    scopes: row.key.scopes,
+    // Whoever was an operator when the key was made may be support by now.
+    scopes: row.person?.role === 'support' ? row.key.scopes.filter(isForSupport) : row.key.scopes,
     lastUsedAt: row.key.lastUsedAt,
   };
 }

@@ -56,6 +56,8 @@ export async function writeEmail<K extends EmailKind>(
     recipient: string;
     data: EmailData[K];
     mailDomain: string;
+    /** The account that it tells of, with whose personal data it is erased. */
+    accountId?: string;
   },
 ): Promise<void> {
   const id = newId('eml');

@@ -191,8 +191,9 @@ function settle(db: Database | Transaction) {
     .set({
       state: sql`${placeholder('outcome')}`,
       settledAt: sql`now()`,
-      // Whoever reads the database later must not find a link that still works.
-      data: sql`${emails.data} - 'link'`,
+      // Whoever reads the database later must not find a link that still works. What is not about one number
+      // could not be found again to erase names in it, and nobody needs it any more.
+      data: sql`case when ${emails.numberId} is null then '{}' else ${emails.data} - 'link' end`,
     })
     .where(and(eq(emails.id, placeholder('emailId')), eq(emails.state, 'unsent')))
     .returning({ id: emails.id })

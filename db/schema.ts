@@ -45,20 +45,30 @@ const oneOf = (statuses: readonly string[]) => sql.raw(statuses.map((status) => 
 /** A number that holds its phone number. Without the table's name, as `on conflict` wants it. */
 export const isLiveSql = sql`status in (${oneOf(LIVE_STATUSES)})`;
 
-export const organizations = pgTable('organizations', {
-  id: text().primaryKey(),
-  name: text().notNull(),
-  slug: text().notNull().unique(),
-  logo: text(),
-  metadata: text(),
-  /** Where notices go when no person can get them: a submission by API key, a person who left. */
-  notificationEmails: text('notification_emails').array().notNull().default([]),
-  createdAt,
-  /** Since when nobody can use the account any more. */
-  closedAt: at('closed_at'),
-  /** When its personal fields were erased. */
-  erasedAt: at('erased_at'),
-});
+export const organizations = pgTable(
+  'organizations',
+  {
+    id: text().primaryKey(),
+    name: text().notNull(),
+    slug: text().notNull().unique(),
+    logo: text(),
+    metadata: text(),
+    /** Where notices go when no person can get them: a submission by API key, a person who left. */
+    notificationEmails: text('notification_emails').array().notNull().default([]),
+    createdAt,
+    /** Since when nobody can use the account any more. */
+    closedAt: at('closed_at'),
+    /** Who closed it: its numbers are ended in their name. */
+    closedBy: jsonb('closed_by').$type<Actor>(),
+    /** When its personal fields were erased. */
+    erasedAt: at('erased_at'),
+  },
+  (t) => [
+    index('organizations_closing')
+      .on(t.closedAt)
+      .where(sql`${t.closedAt} is not null and ${t.erasedAt} is null`),
+  ],
+);
 
 export const people = pgTable(
   'people',
@@ -226,6 +236,11 @@ export const auditEvents = pgTable(
   (t) => [
     index('audit_events_account').on(t.accountId, t.seq),
     index('audit_events_target').on(t.targetId, t.seq),
+    // By these the erasure of an account finds what its people did, and who tried to sign in as one of them.
+    index('audit_events_email')
+      .on(sql`(${t.data} ->> 'email')`)
+      .where(sql`${t.data} ->> 'email' is not null`),
+    index('audit_events_actor').on(sql`(${t.actor} ->> 'id')`, t.seq),
   ],
 );
 
@@ -493,6 +508,8 @@ export const emails = pgTable(
     lane: text().notNull(),
     numberId: text('number_id').references(() => numbers.id, { onDelete: 'cascade' }),
     attempt: integer(),
+    /** The account that an email tells of which is not about a number: invitations, its closing. */
+    accountId: text('account_id'),
     /** Null: whoever the lane's rules find when it is sent. */
     recipient: text(),
     kind: text().$type<EmailKind>().notNull(),
@@ -508,6 +525,9 @@ export const emails = pgTable(
   (t) => [
     index('emails_unsent').on(t.lane, t.seq).where(sql`${t.state} = 'unsent'`),
     index('emails_number').on(t.numberId, t.seq),
+    // By these the erasure of an account finds what was written to its people.
+    index('emails_account').on(t.accountId).where(sql`${t.accountId} is not null`),
+    index('emails_recipient').on(t.recipient).where(sql`${t.recipient} is not null`),
   ],
 );
 

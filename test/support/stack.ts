@@ -69,7 +69,7 @@ export async function startStack(
   async function startWorker(): Promise<void> {
     const stopping = new AbortController();
     const { worker, close } = await createNumbersWorker(
-      { db: database.db, lockDb, mailer, config, logger, stopping: stopping.signal },
+      { db: database.db, lockDb, mailer, workflows, config, logger, stopping: stopping.signal },
       { codePath: inject('workflowBundle') },
     );
     const running = worker.run();
