@@ -69,7 +69,7 @@ export const EMAIL_LIMITS = {
 };
 
 export function createEmailActivities(
-  { db, lockDb, mailer, config, logger, stopping }: ActivityDeps,
+  { db, lockDb, mailer, config, logger, stopping }: Omit<ActivityDeps, 'workflows'>,
   limits: typeof EMAIL_LIMITS = EMAIL_LIMITS,
 ) {
   const staffLanes: Record<string, string[] | undefined> = {

@@ -1,5 +1,6 @@
 import { mailDomain } from '../db/email-rows.ts';
 import { rootOf } from '../db/errors.ts';
+import { createClosingActivities } from './closing.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createDigestActivities } from './digest.ts';
 import { createEmailActivities } from './emails.ts';
@@ -11,6 +12,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createSaveActivity({ db: deps.db, mailDomain: mailDomain(deps.config.MAIL_FROM) }),
     ...createEmailActivities(deps),
     ...createDigestActivities(deps),
+    ...createClosingActivities(deps),
   });
 }
 

@@ -1,6 +1,7 @@
 /** What the API and the sweeper ask of the workflows of numbers. Every call has a deadline. */
 import {
   type Client,
+  ScheduleOverlapPolicy,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
@@ -35,6 +36,7 @@ import type { NumberState, Stage } from '../contract/number.ts';
 import type { Database } from '../db/client.ts';
 import { type NumberRow, stateOf } from '../db/number-row.ts';
 import { markStarted } from '../db/started.ts';
+import { CLOSING_SCHEDULE } from './schedules.ts';
 import { callWithin, TemporalUnavailable } from './unavailable.ts';
 
 export { TemporalUnavailable };
@@ -76,12 +78,17 @@ export interface NumberWorkflows {
   edit(row: NumberRow, updateId: string, edit: EditUpdate): Promise<NumberState>;
   /** Asks a workflow that lags behind its row to take the row's state. */
   refresh(row: NumberRow): Promise<void>;
+  /**
+   * Has the numbers of closed accounts ended now, or right after the run under way. Throws where Temporal does not
+   * take it; the Schedule does it by itself then, within minutes.
+   */
+  endClosed(): Promise<void>;
   /** Whether Temporal answers. */
   reachable(): Promise<boolean>;
 }
 
 /** Milliseconds. */
-const DEADLINE = { start: 3_000, signal: 5_000, edit: 12_000, health: 1_500 };
+const DEADLINE = { start: 3_000, signal: 5_000, edit: 12_000, trigger: 3_000, health: 1_500 };
 /** Temporal takes 10 updates of a workflow at once; two API processes stay below that. */
 const EDITS_IN_FLIGHT = 4;
 
@@ -148,6 +155,10 @@ export function createNumberWorkflows(deps: {
           handle(row).executeUpdate(editNumber, { args: [edit], updateId }),
         );
       return inLine(row.id, () => reach(row, () => untilTaken(deadline, once))).catch(explainEdit);
+    },
+    async endClosed() {
+      const schedule = client.schedule.getHandle(CLOSING_SCHEDULE);
+      await callWithin(client, DEADLINE.trigger, () => schedule.trigger(ScheduleOverlapPolicy.BUFFER_ONE));
     },
     async reachable() {
       const check = () => client.connection.workflowService.getSystemInfo({});

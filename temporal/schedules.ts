@@ -5,6 +5,7 @@ import { workingTimeOf } from '../contract/working-time.ts';
 
 const DIGEST_SCHEDULE = 'review-digest';
 const LEFTOVERS_SCHEDULE = 'email-leftovers';
+export const CLOSING_SCHEDULE = 'account-closing';
 
 /** Temporal's names of the weekdays, by ISO weekday. */
 const WEEKDAYS = ['MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY'] as const;
@@ -28,6 +29,10 @@ export async function ensureSchedules(
   });
   await ensure(client, LEFTOVERS_SCHEDULE, 'emailLeftovers', '1 hour', {
     intervals: [{ every: '5 minutes' }],
+  });
+  // The numbers of a large account take hours.
+  await ensure(client, CLOSING_SCHEDULE, 'accountClosing', '20 hours', {
+    intervals: [{ every: '10 minutes' }],
   });
 }
 

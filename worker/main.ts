@@ -54,6 +54,7 @@ async function main(config: Config): Promise<void> {
   const lockDb = openDatabase(config, { name: 'worker email locks', max: CONCURRENT_ACTIVITIES });
   const sweepDb = openDatabase(config, { name: 'worker sweeper', max: 1 });
   const { client, connection } = openClient(config, 'worker');
+  const workflows = createNumberWorkflows({ client, db, config });
   const stopping = new AbortController();
   const cutOff = new AbortController();
   // When the grace is over, activities are cancelled; a mail server may be at its message for longer.
@@ -74,7 +75,8 @@ async function main(config: Config): Promise<void> {
   const started = await untilReached(logger, stopping.signal, async () => {
     await ensureSearchAttributes(connection, config.TEMPORAL_NAMESPACE);
     await ensureSchedules(client, config);
-    return createNumbersWorker({ db, lockDb, mailer, config, logger, stopping: stopping.signal }, bundle);
+    const deps = { db, lockDb, mailer, workflows, config, logger, stopping: stopping.signal };
+    return createNumbersWorker(deps, bundle);
   });
   if (!started) return;
   const { worker, close } = started;
@@ -84,7 +86,6 @@ async function main(config: Config): Promise<void> {
     sdkPort,
     isReady: () => worker.getState() === 'RUNNING',
   });
-  const workflows = createNumberWorkflows({ client, db, config });
   const sweeping = sweep(
     { client, db, lockDb: sweepDb, workflows, logger, onRound: metrics.onRound },
     config.SWEEP_SECONDS,

@@ -161,20 +161,27 @@ function readStage(raw: unknown): PendingStatus | null | undefined {
 export function readWithdrawal(
   raw: unknown,
   defaults: Defaults,
-): Read<{ operationId: string; by: Actor; stage: PendingStatus | null }> {
+): Read<{ operationId: string; by: Actor; stage: PendingStatus | null; accountClosed: boolean }> {
   const request = readRequest(raw ?? {}, 'operationId', defaults);
   if (request.problem !== undefined) return request;
   const stage = readStage(request.value.raw['stage']);
   if (stage === undefined) return { problem: 'stage is not a pending status' };
-  return { value: { operationId: request.value.id, by: request.value.by, stage } };
+  return { value: { operationId: request.value.id, by: request.value.by, stage, ...closing(request.value) } };
 }
 
-export function readRelease(raw: unknown, defaults: Defaults): Read<{ operationId: string; by: Actor }> {
+export function readRelease(
+  raw: unknown,
+  defaults: Defaults,
+): Read<{ operationId: string; by: Actor; accountClosed: boolean }> {
   const request = readRequest(raw ?? {}, 'operationId', defaults);
   return request.problem !== undefined
     ? request
-    : { value: { operationId: request.value.id, by: request.value.by } };
+    : { value: { operationId: request.value.id, by: request.value.by, ...closing(request.value) } };
 }
+
+const closing = ({ raw }: { raw: Record<string, unknown> }) => ({
+  accountClosed: raw['accountClosed'] === true,
+});
 
 const isName = (text: string) => !CONTROL.test(text) && !DIRECTION.test(text);
 const isUrl = (text: string) => /^https?:\/\/[^\s/?#@\\]+([/?#][^\s\\]*)?$/i.test(text);

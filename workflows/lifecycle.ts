@@ -26,8 +26,8 @@ export type Command =
   | ({ type: 'ask' } & NewQuestion)
   | ({ type: 'answer' } & Answer)
   /** `stage`: the status the sender saw; null for "whichever". */
-  | { type: 'withdraw'; operationId: string; by: Actor; stage: PendingStatus | null }
-  | { type: 'release'; operationId: string; by: Actor }
+  | { type: 'withdraw'; operationId: string; by: Actor; stage: PendingStatus | null; accountClosed?: boolean }
+  | { type: 'release'; operationId: string; by: Actor; accountClosed?: boolean }
   | { type: 'edit'; operationId: string; by: Actor; changes: Changes };
 
 /** What is left out by hand is null: any stage, any fields, due times by the clock. */
@@ -199,8 +199,10 @@ function withdraw(state: NumberState, command: Command & { type: 'withdraw' }, a
     close(state, 'WITHDRAWN', at, { facebookDecision: null, ending: { operationId, by, at: at.now } }),
     'withdrawn',
     command,
-    // Whoever withdraws knows it; the submitter is told of a withdrawal by somebody else.
-    by.type === 'customer' ? null : { kind: 'withdrawn', rejection: null },
+    // Whoever withdraws knows it; the submitter is told of a withdrawal by somebody else. Of the closing of a
+    // whole account its people are told once.
+    by.type === 'customer' || command.accountClosed ? null : { kind: 'withdrawn', rejection: null },
+    closing(command),
   );
 }
 
@@ -208,8 +210,17 @@ function release(state: NumberState, command: Command & { type: 'release' }, at:
   if (state.status !== 'APPROVED') return { refused: 'not_approved' };
   const { operationId, by } = command;
   const ending = { operationId, by, at: at.now };
-  return step({ ...state, status: 'RELEASED', ending, updatedAt: at.now }, 'released', command, null);
+  return step(
+    { ...state, status: 'RELEASED', ending, updatedAt: at.now },
+    'released',
+    command,
+    null,
+    closing(command),
+  );
 }
+
+/** What the timeline tells beside who ended the number. */
+const closing = ({ accountClosed }: { accountClosed?: boolean }) => (accountClosed ? { accountClosed } : {});
 
 function edit(state: NumberState, command: Command & { type: 'edit' }, at: Circumstances): Outcome {
   if (state.status !== 'APPROVED') return { refused: 'not_approved' };

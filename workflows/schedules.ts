@@ -18,6 +18,14 @@ const { sendEmails } = proxyActivities<Pick<Activities, 'sendEmails'>>({
   retry: { initialInterval: '1 second', maximumInterval: '30 seconds' },
 });
 
+const { endNumbersOfClosedAccounts, eraseClosedAccounts } = proxyActivities<
+  Pick<Activities, 'endNumbersOfClosedAccounts' | 'eraseClosedAccounts'>
+>({
+  startToCloseTimeout: '20 hours',
+  heartbeatTimeout: '15 seconds',
+  retry: { initialInterval: '5 seconds', maximumInterval: '1 minute' },
+});
+
 /** On each working day: tells support what is due and overdue, and a second address what is overdue by far. */
 export async function reviewDigest() {
   const written = await writeReviewDigest({ at: new Date().toISOString() });
@@ -35,6 +43,15 @@ export async function reviewDigest() {
 /** Every few minutes: sends what no workflow sends any more. */
 export async function emailLeftovers() {
   return sendLeftoverEmails();
+}
+
+/** Every few minutes, and when an account was closed: ends its numbers, and erases what is due. */
+export async function accountClosing() {
+  // Neither waits for the other's trouble; the run fails with it.
+  const [ended, erased] = await Promise.allSettled([endNumbersOfClosedAccounts(), eraseClosedAccounts()]);
+  if (ended.status === 'rejected') throw ended.reason;
+  if (erased.status === 'rejected') throw erased.reason;
+  return { ...ended.value, ...erased.value };
 }
 
 /** Sends one lane now: what was just written outside of a number's workflow. The Schedule has what stays unsent. */

@@ -45,6 +45,7 @@ export const TEMPORAL_DOWN: NumberWorkflows = {
   release: unavailable,
   edit: unavailable,
   refresh: unavailable,
+  endClosed: unavailable,
   reachable: async () => false,
 };
 
@@ -61,7 +62,12 @@ export async function startTestApi(env: Record<string, string> = {}): Promise<Te
     ...env,
   });
   const { db } = database;
-  const app = await buildApp({ db, config, workflows: TEMPORAL_DOWN, mail: MAIL_DOWN });
+  const app = await buildApp({
+    db,
+    config,
+    workflows: TEMPORAL_DOWN,
+    mail: MAIL_DOWN,
+  });
   const close = async () => {
     await app.close();
     await database.drop();

@@ -28,7 +28,7 @@ export function testConfig(url: string, more: Record<string, string> = {}): Conf
 
 export interface TestWorker {
   activities: ReturnType<typeof createEmailActivities>;
-  deps: ActivityDeps;
+  deps: Omit<ActivityDeps, 'workflows'>;
   close(): Promise<void>;
 }
 

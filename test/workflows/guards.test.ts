@@ -86,6 +86,10 @@ test('a withdrawal or a release needs nothing but the right attempt', () => {
   expect(readRelease({}, defaults)).toMatchObject({ value: { operationId: 'drawn' } });
   expect(readWithdrawal({ stage: 'APPROVED' }, defaults).problem).toBeDefined();
   expect(readRelease({ attempt: 1 }, defaults).problem).toBeDefined();
+  for (const read of [readWithdrawal, readRelease]) {
+    expect(read({ accountClosed: true }, defaults)).toMatchObject({ value: { accountClosed: true } });
+    expect(read({ accountClosed: 'true' }, defaults)).toMatchObject({ value: { accountClosed: false } });
+  }
 });
 
 describe('questions and answers sent by hand', () => {

@@ -264,6 +264,16 @@ describe('what a transition brings with it', () => {
     expect(having(byOperator).events[0]?.email).toEqual({ kind: 'withdrawn', rejection: null });
   });
 
+  test('the end of a number with its account is told in the timeline, and in no email', () => {
+    const byOperator = { by: { type: 'operator', id: null }, accountClosed: true } as const;
+    for (const outcome of [
+      having({ ...withdraw, ...byOperator }),
+      having(approve, fbApprove, { ...release, ...byOperator }),
+    ]) {
+      expect(outcome.events.at(-1)).toMatchObject({ data: { accountClosed: true }, email: null });
+    }
+  });
+
   test('a withdrawal of a stage that ended meanwhile is refused', () => {
     const seen: Command = { ...withdraw, stage: 'PENDING_VERIFICATION' };
     expect(apply(STATES.PENDING_VERIFICATION, seen, AT)).toMatchObject({ state: { status: 'WITHDRAWN' } });
