@@ -27,6 +27,11 @@ import { refuseOtherMethods } from './methods.ts';
 import { createMetrics, measureRequests } from './metrics.ts';
 import { describeRoutes } from './openapi.ts';
 import { ProblemError, sendProblem } from './problems.ts';
+import { acceptanceRoutes } from './routes/acceptance.ts';
+import { accountRoutes } from './routes/account.ts';
+import { accountsRoutes } from './routes/accounts.ts';
+import { apiKeyRoutes } from './routes/api-keys.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { callbackProfileRoutes } from './routes/callback-profiles.ts';
 import { categoryRoutes } from './routes/categories.ts';
 import { checkRoutes } from './routes/checks.ts';
@@ -37,7 +42,9 @@ import { editRoutes } from './routes/edits.ts';
 import { endingRoutes } from './routes/endings.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
+import { invitationRoutes } from './routes/invitations.ts';
 import { linkPageRoutes } from './routes/link-pages.ts';
+import { memberRoutes } from './routes/members.ts';
 import { numberRoutes } from './routes/numbers.ts';
 import { oidcRoutes } from './routes/oidc.ts';
 import { peopleRoutes } from './routes/people.ts';
@@ -75,6 +82,13 @@ const ROUTES = [
   claimRoutes,
   decisionRoutes,
   commentRoutes,
+  accountRoutes,
+  memberRoutes,
+  invitationRoutes,
+  acceptanceRoutes,
+  apiKeyRoutes,
+  accountsRoutes,
+  auditRoutes,
   categoryRoutes,
   sessionRoutes,
   twoFactorRoutes,

@@ -6,6 +6,7 @@ import { numberFields } from '../contract/fields.ts';
 import { workingTimeOf } from '../contract/working-time.ts';
 import type { AcceptanceSettings } from '../db/accept.ts';
 import type { Database } from '../db/client.ts';
+import type { Closure } from '../db/close-account.ts';
 import { mailDomain } from '../db/email-rows.ts';
 import type { MailWorkflows } from '../temporal/mail.ts';
 import type { NumberWorkflows } from '../temporal/numbers.ts';
@@ -28,6 +29,7 @@ export interface ApiContext extends ApiDeps {
   auth: Auth;
   fields: ReturnType<typeof numberFields>;
   acceptance: AcceptanceSettings;
+  closing: Closure['settings'];
   watch: Watch;
 }
 
@@ -55,6 +57,7 @@ export function createContext(deps: ApiDeps): ApiContext {
       mailDomain: mailDomain(config.MAIL_FROM),
       submissionsPerDay: config.SUBMISSIONS_PER_DAY,
     },
+    closing: { erasureDays: config.ACCOUNT_ERASURE_DAYS, mailDomain: mailDomain(config.MAIL_FROM) },
     watch: createWatch(deps.db),
   };
 }

@@ -4,7 +4,7 @@ import type { LightMyRequestResponse } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Role } from '../../api/auth.ts';
 import { newId } from '../../contract/ids.ts';
-import { createApiKey, hashApiKey, type Scope } from '../../db/api-keys.ts';
+import { createApiKey, hashApiKey } from '../../db/api-keys.ts';
 import { apiKeys, people } from '../../db/schema.ts';
 import { submission } from '../support/http.ts';
 import { type Operation, operationsOf } from '../support/openapi.ts';
@@ -21,12 +21,13 @@ beforeAll(async () => {
   const account = await createAccount(api.db);
   accountId = account.id;
   const operator = await createStaff(api.db, 'operator');
-  const scopes: Scope[] = ['read', 'write', 'admin'];
+  const withAdmin = async (owner: { organizationId: string } | { personId: string }) =>
+    (await createApiKey(api.db, { ...owner, name: 'test', scopes: ['read', 'write', 'admin'] })).key;
   keys = {
-    customer: account.key,
-    other: (await createAccount(api.db, 'Other')).key,
+    customer: await withAdmin({ organizationId: accountId }),
+    other: await withAdmin({ organizationId: (await createAccount(api.db, 'Other')).id }),
     support: (await createStaff(api.db, 'support')).key,
-    operator: (await createApiKey(api.db, { personId: operator.id, name: 'test', scopes })).key,
+    operator: await withAdmin({ personId: operator.id }),
   };
   numberId = (await submit(api.call, keys.customer)).id;
 });
@@ -48,6 +49,25 @@ const RULES: Record<string, Role[] | 'public' | 'person'> = {
   'PATCH /v1/callback-profiles/{id}': ['customer'],
   'DELETE /v1/callback-profiles/{id}': ['customer'],
   'POST /v1/numbers/check': ['customer'],
+  'GET /v1/account': ['customer'],
+  'PATCH /v1/account': ['customer'],
+  'POST /v1/account/closure': ['customer'],
+  'GET /v1/members': ['customer'],
+  'PATCH /v1/members/{personId}': ['customer'],
+  'DELETE /v1/members/{personId}': ['customer'],
+  'GET /v1/invitations': ['customer', 'operator'],
+  'POST /v1/invitations': ['customer', 'operator'],
+  'DELETE /v1/invitations/{id}': ['customer', 'operator'],
+  'POST /v1/invitations/{token}/acceptance': 'public',
+  'GET /v1/api-keys': ['customer', 'operator'],
+  'POST /v1/api-keys': ['customer', 'operator'],
+  'DELETE /v1/api-keys/{id}': ['customer', 'operator'],
+  'GET /v1/accounts': ['operator'],
+  'POST /v1/accounts': ['operator'],
+  'GET /v1/accounts/{id}': ['operator'],
+  'PATCH /v1/accounts/{id}': ['operator'],
+  'POST /v1/accounts/{id}/closure': ['operator'],
+  'GET /v1/audit': ['operator'],
   'GET /v1/reviews': ['support', 'operator'],
   'GET /v1/reviews/summary': ['support', 'operator'],
   'POST /v1/reviews/next': ['support'],
@@ -92,6 +112,19 @@ const BODIES: Record<string, () => unknown> = {
   'PATCH /v1/people/{id}': () => ({ name: 'x' }),
   'POST /v1/callback-profiles': () => ({ name: 'x', url: 'https://example.com' }),
   'PATCH /v1/callback-profiles/{id}': () => ({ name: 'x' }),
+  'PATCH /v1/account': () => ({ name: 'Widgets Ltd' }),
+  'POST /v1/account/closure': () => ({ name: 'of another account' }),
+  'PATCH /v1/members/{personId}': () => ({ role: 'member' }),
+  'POST /v1/invitations': () => ({ email: 'wanda@widgets.example' }),
+  'POST /v1/invitations/{token}/acceptance': () => ({ password: 'x' }),
+  'POST /v1/api-keys': () => ({ name: 'test' }),
+  'POST /v1/accounts': () => ({
+    name: 'New',
+    notificationEmails: ['new@widgets.example'],
+    admin: { email: 'new@widgets.example' },
+  }),
+  'PATCH /v1/accounts/{id}': () => ({ name: 'Widgets Ltd' }),
+  'POST /v1/accounts/{id}/closure': () => ({ reason: 'test' }),
   'POST /v1/numbers/{id}/verification': () => ({ outcome: 'approved' }),
   'POST /v1/numbers/{id}/facebook-decision': () => ({ outcome: 'approved' }),
   'POST /v1/numbers/{id}/comments': () => ({ text: 'x' }),
@@ -100,7 +133,10 @@ const BODIES: Record<string, () => unknown> = {
 const nameOf = ({ method, path }: Operation) => `${method} ${path}`;
 
 function send(key: string | null, operation: Operation, id = numberId) {
-  const url = operation.path.replace('{id}', id).replace('{code}', 'internal').replace('{token}', 'x');
+  const url = operation.path
+    .replace('{code}', 'internal')
+    .replace('{token}', 'x')
+    .replace(/\{\w+\}/, id);
   return api.call(key, operation.method, url, BODIES[nameOf(operation)]?.());
 }
 

@@ -113,7 +113,8 @@ describe('an operation', () => {
   it('takes an Idempotency-Key where it writes, but about oneself, and tells of keys in use', () => {
     for (const operation of operations) {
       const { method, path, parameters, answers } = operation;
-      const ofOneself = /^\/v1\/(session|person|sign-ups|email-verifications|password-resets)\b/.test(path);
+      const ofOneself =
+        /^\/v1\/(session|person|sign-ups|email-verifications|password-resets)\b|\/acceptance$/.test(path);
       const keyed = parameters.some(({ name }) => name === 'Idempotency-Key');
       expect(keyed, nameOf(operation)).toBe(method !== 'GET' && !ofOneself && !isCheck(path));
       if (keyed) expect(answers['409']?.codes, nameOf(operation)).toContain('idempotency_in_flight');
