@@ -54,6 +54,7 @@ import { resubmissionRoutes } from './routes/resubmission.ts';
 import { reviewRoutes } from './routes/reviews.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { signUpRoutes } from './routes/sign-ups.ts';
+import { streamRoutes } from './routes/stream.ts';
 import { twoFactorRoutes } from './routes/two-factor.ts';
 import { compileValidator } from './validation.ts';
 
@@ -80,6 +81,7 @@ const ROUTES = [
   callbackProfileRoutes,
   reviewRoutes,
   claimRoutes,
+  streamRoutes,
   decisionRoutes,
   commentRoutes,
   accountRoutes,

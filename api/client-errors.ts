@@ -8,6 +8,7 @@ import { PROBLEMS } from '../contract/errors.ts';
 /** Headers of what is answered before any hook runs. */
 export const BARE_HEADERS = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'strict-transport-security': 'max-age=31536000; includeSubDomains',
   'x-content-type-options': 'nosniff',
 };
 

@@ -9,6 +9,13 @@ import { emails, numbers } from '../db/schema.ts';
 import { unstarted } from '../db/started.ts';
 import { within } from './within.ts';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answers for as long as the client listens: that is no time to measure. */
+    endless?: boolean;
+  }
+}
+
 const SCRAPE_DEADLINE_MS = 2_000;
 
 /** What may be overdue: the decision of a stage, or the customer's reply to a question. */
@@ -35,6 +42,7 @@ export function measureRequests(app: FastifyInstance, registry: Registry): void 
     registers: [registry],
   });
   app.addHook('onResponse', async (request, reply) => {
+    if (request.routeOptions.config.endless && reply.statusCode < 300) return;
     const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
     durations.observe({ route, method: request.method, status: reply.statusCode }, reply.elapsedTime / 1000);
   });

@@ -96,7 +96,7 @@ export function sendProblem(
 }
 
 /** The path of a URL: query strings may hold personal data and stay out of logs and problems. */
-export function pathOf(url: string): string {
+function pathOf(url: string): string {
   const end = url.indexOf('?');
   return end === -1 ? url : url.slice(0, end);
 }

@@ -104,6 +104,8 @@ export const configSchema = z.object({
   SIGN_INS_PER_MINUTE: z.coerce.number().int().min(1).max(1_000_000).default(10),
   /** Numbers that one account may submit within 24 hours. */
   SUBMISSIONS_PER_DAY: z.coerce.number().int().min(1).max(1_000_000).default(1_000),
+  /** Clients of one API process that may listen to the stream at the same time. */
+  STREAMS_PER_PROCESS: z.coerce.number().int().min(1).max(100_000).default(1_000),
 
   /** People. Signs sessions and the links in emails; required by the API. A change ends all of them. */
   AUTH_SECRET: z.string().min(32, 'at least 32 characters: `openssl rand -hex 32` makes some').optional(),

@@ -494,7 +494,11 @@ export const changeFeed = pgTable(
     /** `claim`: for staff only. */
     kind: text().$type<'number' | 'claim'>().notNull(),
   },
-  (t) => [index('change_feed_order').on(t.txid, t.seq), index('change_feed_at').on(t.at)],
+  (t) => [
+    index('change_feed_order').on(t.txid, t.seq),
+    index('change_feed_account').on(t.accountId, t.txid, t.seq),
+    index('change_feed_at').on(t.at),
+  ],
 );
 
 /** Emails to send and sent. Written with the change they tell of. */

@@ -12,6 +12,7 @@ import type { Logger } from '../activities/deps.ts';
 import { getNumber, NUMBER_WORKFLOW, workflowId } from '../contract/messages.ts';
 import { isLive, LIVE_STATUSES } from '../contract/number.ts';
 import { lastFour } from '../contract/phone.ts';
+import { deleteOldChanges } from '../db/change-feed.ts';
 import { deleteExpiredClaims } from '../db/claims.ts';
 import type { Database } from '../db/client.ts';
 import { deleteExpiredIdempotencyRecords } from '../db/idempotency.ts';
@@ -211,6 +212,7 @@ export function createSweeper(
       await deleteExpiredSessions(db);
       await deleteExpiredLinks(db);
       await deleteExpiredClaims(db);
+      await deleteOldChanges(db);
       if (!(await workflows.reachable())) throw new TemporalUnavailable('Temporal does not answer');
       const walk = rounds++ % WALK_EVERY_ROUNDS === 0;
       const steps = [startAccepted, followEnded, endStrays, ...(walk ? [startLost] : [])];

@@ -73,6 +73,7 @@ const RULES: Record<string, Role[] | 'public' | 'person'> = {
   'POST /v1/reviews/next': ['support'],
   'PUT /v1/numbers/{id}/claim': ['support'],
   'DELETE /v1/numbers/{id}/claim': ['support'],
+  'GET /v1/stream': ['customer', 'support', 'operator'],
   'POST /v1/numbers/{id}/verification': ['support'],
   'POST /v1/numbers/{id}/facebook-decision': ['support'],
   'POST /v1/session': 'public',

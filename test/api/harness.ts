@@ -77,15 +77,24 @@ export async function startTestApi(env: Record<string, string> = {}): Promise<Te
 
 export function caller(app: FastifyInstance): Call {
   return async (key, method, url, body, headers = {}) => {
-    const response = await app.inject({
+    const request: InjectOptions = {
       method,
       url,
       headers: { ...(key !== null && { authorization: `Bearer ${key}` }), ...headers },
       ...(body !== undefined && { payload: body as object }),
-    });
+    };
+    const response =
+      (url.startsWith('/v1/stream') && (await begin(app, request))) || (await app.inject(request));
     expectDeclared(app, method, url, response);
     return response;
   };
+}
+
+/** The beginning of an answer that does not end by itself; null where it is a refusal. */
+async function begin(app: FastifyInstance, request: InjectOptions): Promise<LightMyRequestResponse | null> {
+  const response = await app.inject({ ...request, payloadAsStream: true });
+  response.raw.res.destroy();
+  return response.statusCode === 200 ? response : null;
 }
 
 export async function submit(

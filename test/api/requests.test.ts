@@ -182,7 +182,7 @@ describe('addresses', () => {
   );
 
   it('takes a made-up place in the queue from before all time', async () => {
-    const place = { waitingSince: '0000-01-01T00:00:00Z', id: `num_${'0'.repeat(32)}` };
+    const place = { first: false, waitingSince: '0000-01-01T00:00:00Z', id: `num_${'0'.repeat(32)}` };
     const cursor = Buffer.from(JSON.stringify(place)).toString('base64url');
     expect((await api.call(support, 'GET', `/v1/reviews?cursor=${cursor}`)).statusCode).toBe(200);
   });
@@ -262,6 +262,7 @@ describe('headers', () => {
     const unread = await api.call(key, 'GET', '/v1/numbers/%zz');
     expect(unread.headers).toMatchObject({
       'content-security-policy': expect.stringContaining("default-src 'none'"),
+      'strict-transport-security': expect.stringContaining('max-age=31536000'),
       'x-content-type-options': 'nosniff',
     });
   });

@@ -6,8 +6,8 @@ import { OPERATIONS } from '../../client/operations.ts';
 import { documentOf, startTestApi, type TestApi } from '../api/harness.ts';
 import { type Operation, operationsOf } from '../support/openapi.ts';
 
-/** What only browsers, supervisors and readers call. */
-const NOT_FOR_PROGRAMS = ['Session', 'Health', 'Problems'];
+/** What only browsers, supervisors and readers call; and the stream, which is no call with an answer. */
+const NOT_FOR_PROGRAMS = ['Session', 'Health', 'Problems', 'Stream'];
 
 const methods = Object.entries(OPERATIONS as Record<string, Record<string, ClientOperation>>).flatMap(
   ([group, operations]) =>

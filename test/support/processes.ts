@@ -6,6 +6,8 @@ import { answers, until } from '../../dev/until.ts';
 export interface ProductProcess {
   /** Where the API answers; empty for a worker. */
   url: string;
+  /** Where it shows its metrics. */
+  metricsUrl: string;
   pid: number;
   /** What it wrote so far. */
   log(): string;
@@ -80,6 +82,7 @@ async function startProcess(
   }
   return {
     url: main.startsWith('api/') ? `http://127.0.0.1:${ports.PORT}` : '',
+    metricsUrl: `http://127.0.0.1:${ports.METRICS_PORT}/metrics`,
     pid: child.pid ?? 0,
     log,
     kill: async () => void (await end('SIGKILL')),

@@ -1,0 +1,1 @@
+CREATE INDEX "change_feed_account" ON "change_feed" USING btree ("account_id","txid","seq");
