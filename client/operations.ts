@@ -2,6 +2,28 @@
 
 import { z } from 'zod';
 import {
+  accountChanges,
+  accountClosure,
+  memberChanges,
+  newAccount,
+  newApiKey,
+  newInvitation,
+  ownAccountClosure,
+} from '../contract/account-fields.ts';
+import { accountQuery, apiKeyQuery, auditQuery, invitationQuery } from '../contract/account-queries.ts';
+import {
+  accountPage,
+  accountView,
+  apiKeyPage,
+  auditPage,
+  invitationPage,
+  invitationView,
+  memberPage,
+  memberView,
+  newAccountView,
+  newApiKeyView,
+} from '../contract/account-views.ts';
+import {
   callbackProfileFields,
   callbackProfilePage,
   callbackProfileView,
@@ -101,6 +123,61 @@ export const OPERATIONS = {
       body: decisionBody,
       answer: numberView,
     },
+  },
+  account: {
+    get: { id: 'getAccount', call: 'GET /v1/account', answer: accountView },
+    change: { id: 'changeAccount', call: 'PATCH /v1/account', body: accountChanges, answer: accountView },
+    close: {
+      id: 'closeOwnAccount',
+      call: 'POST /v1/account/closure',
+      body: ownAccountClosure,
+      answer: accountView,
+    },
+  },
+  members: {
+    list: { id: 'listMembers', call: 'GET /v1/members', query: pages, page: memberPage },
+    change: {
+      id: 'changeMember',
+      call: 'PATCH /v1/members/{personId}',
+      body: memberChanges,
+      answer: memberView,
+    },
+    remove: { id: 'removeMember', call: 'DELETE /v1/members/{personId}' },
+  },
+  invitations: {
+    list: {
+      id: 'listInvitations',
+      call: 'GET /v1/invitations',
+      query: invitationQuery,
+      page: invitationPage,
+    },
+    send: { id: 'invite', call: 'POST /v1/invitations', body: newInvitation, answer: invitationView },
+    revoke: { id: 'revokeInvitation', call: 'DELETE /v1/invitations/{id}' },
+  },
+  apiKeys: {
+    list: { id: 'listApiKeys', call: 'GET /v1/api-keys', query: apiKeyQuery, page: apiKeyPage },
+    create: { id: 'createApiKey', call: 'POST /v1/api-keys', body: newApiKey, answer: newApiKeyView },
+    revoke: { id: 'revokeApiKey', call: 'DELETE /v1/api-keys/{id}' },
+  },
+  accounts: {
+    list: { id: 'listAccounts', call: 'GET /v1/accounts', query: accountQuery, page: accountPage },
+    create: { id: 'createAccount', call: 'POST /v1/accounts', body: newAccount, answer: newAccountView },
+    get: { id: 'getAccountById', call: 'GET /v1/accounts/{id}', answer: accountView },
+    change: {
+      id: 'changeAccountById',
+      call: 'PATCH /v1/accounts/{id}',
+      body: accountChanges,
+      answer: accountView,
+    },
+    close: {
+      id: 'closeAccount',
+      call: 'POST /v1/accounts/{id}/closure',
+      body: accountClosure,
+      answer: accountView,
+    },
+  },
+  audit: {
+    list: { id: 'listAudit', call: 'GET /v1/audit', query: auditQuery, page: auditPage },
   },
   people: {
     list: { id: 'listPeople', call: 'GET /v1/people', query: personQuery, page: personPage },

@@ -27,7 +27,7 @@ export const acceptanceRoutes: Routes = async (app, { api }) => {
         description:
           'Somebody new sends a name and a password to have; who has the address already sends their password. Signing in comes after it.',
         operationId: 'acceptInvitation',
-        tags: ['Account'],
+        tags: ['Session'],
         params: z.object({ token }),
         body: acceptance,
         response: answers({ 200: acceptedView }, [

@@ -1,6 +1,7 @@
 /** Accounts, as operators create, change and close them. */
 import { z } from 'zod';
 import { accountChanges, accountClosure, newAccount } from '../../contract/account-fields.ts';
+import { accountQuery } from '../../contract/account-queries.ts';
 import {
   accountPage,
   accountView,
@@ -19,7 +20,7 @@ import type { Routes } from '../context.ts';
 import { give, inTransaction, keyedRequest, writeHeaders } from '../idempotency.ts';
 import { invitationLink } from '../invitations.ts';
 import { sendSoon } from '../mail.ts';
-import { anyId, page, pageQuery, readCursor } from '../paging.ts';
+import { anyId, page, readCursor } from '../paging.ts';
 import { ProblemError } from '../problems.ts';
 
 const cursor = z.string().regex(/^org_[0-9a-f]{32}$/);
@@ -39,16 +40,7 @@ export const accountsRoutes: Routes = async (app, { api }) => {
         description: 'Closed ones, too.',
         operationId: 'listAccounts',
         tags: ['Operation'],
-        querystring: z.strictObject({
-          q: z
-            .string()
-            .trim()
-            .min(1)
-            .max(100)
-            .optional()
-            .meta(about("Part of an account's name.", 'widgets')),
-          ...pageQuery,
-        }),
+        querystring: accountQuery,
         response: answers({ 200: accountPage }, GUARDED),
       },
     },

@@ -1,6 +1,7 @@
 /** API keys: an account's by its admins, those of staff by operators. */
 import { z } from 'zod';
 import { newApiKey } from '../../contract/account-fields.ts';
+import { apiKeyQuery } from '../../contract/account-queries.ts';
 import { apiKeyPage, newApiKeyView, viewApiKey } from '../../contract/account-views.ts';
 import { emptyBody } from '../../contract/fields.ts';
 import { about } from '../../contract/views.ts';
@@ -10,7 +11,7 @@ import { auditOf } from '../audit.ts';
 import { type Caller, callerOf, viewerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
 import { give, inTransaction, keyedRequest, writeHeaders } from '../idempotency.ts';
-import { anyId, page, pageQuery, readCursor } from '../paging.ts';
+import { anyId, page, readCursor } from '../paging.ts';
 import { invalidField, ProblemError } from '../problems.ts';
 
 const cursor = z.string().regex(/^key_[0-9a-f]{32}$/);
@@ -35,17 +36,7 @@ export const apiKeyRoutes: Routes = async (app, { api }) => {
           'Account admins: those of the account. Operators: those of staff people. Revoked ones, too.',
         operationId: 'listApiKeys',
         tags: ['Account'],
-        querystring: z.strictObject({
-          personId: anyId
-            .optional()
-            .meta(
-              about(
-                'For operators: the keys of this staff person only.',
-                'usr_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d',
-              ),
-            ),
-          ...pageQuery,
-        }),
+        querystring: apiKeyQuery,
         response: answers({ 200: apiKeyPage }, GUARDED),
       },
     },

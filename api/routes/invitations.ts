@@ -1,6 +1,7 @@
 /** Inviting people to an account: by its admins, and by operators. */
 import { z } from 'zod';
 import { newInvitation } from '../../contract/account-fields.ts';
+import { invitationQuery } from '../../contract/account-queries.ts';
 import { invitationPage, invitationView, viewInvitation } from '../../contract/account-views.ts';
 import { emptyBody } from '../../contract/fields.ts';
 import { about } from '../../contract/views.ts';
@@ -12,7 +13,7 @@ import type { Routes } from '../context.ts';
 import { give, inTransaction, keyedRequest, writeHeaders } from '../idempotency.ts';
 import { invitationLink } from '../invitations.ts';
 import { sendSoon } from '../mail.ts';
-import { anyId, page, pageQuery, readCursor } from '../paging.ts';
+import { anyId, page, readCursor } from '../paging.ts';
 import { invalidField, malformedQuery, ProblemError } from '../problems.ts';
 
 const cursor = z.string().regex(/^inv_[0-9a-f]{32}$/);
@@ -34,17 +35,7 @@ export const invitationRoutes: Routes = async (app, { api }) => {
         description: 'Those that were neither accepted nor revoked and have not expired.',
         operationId: 'listInvitations',
         tags: ['Account'],
-        querystring: z.strictObject({
-          accountId: anyId
-            .optional()
-            .meta(
-              about(
-                'For operators, who have to send it: the account.',
-                'org_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d',
-              ),
-            ),
-          ...pageQuery,
-        }),
+        querystring: invitationQuery,
         response: answers({ 200: invitationPage }, GUARDED),
       },
     },
