@@ -27,6 +27,7 @@ COPY workflows ./workflows
 COPY activities ./activities
 COPY db ./db
 COPY email ./email
+COPY images ./images
 COPY temporal ./temporal
 COPY auth ./auth
 COPY api ./api
@@ -38,4 +39,5 @@ EXPOSE 3000 9464
 # The port of metrics and health is one for API and worker.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=6 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.METRICS_PORT || 9464}/metrics`).then((r) => process.exit(r.ok ? 0 : 1))"]
-CMD ["node", "api/main.ts"]
+# The young generation would otherwise grow to 128 MB on a large machine.
+CMD ["node", "--max-semi-space-size=16", "api/main.ts"]

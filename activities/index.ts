@@ -4,6 +4,7 @@ import { createClosingActivities } from './closing.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createDigestActivities } from './digest.ts';
 import { createEmailActivities } from './emails.ts';
+import { createImageActivities } from './images.ts';
 import { createSaveActivity } from './save.ts';
 
 /** Everything workflows can have done. The names are activity types: they never change. */
@@ -13,6 +14,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createEmailActivities(deps),
     ...createDigestActivities(deps),
     ...createClosingActivities(deps),
+    ...createImageActivities(deps),
   });
 }
 

@@ -9,7 +9,7 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
-import { serializerCompiler } from 'fastify-type-provider-zod';
+import { createSerializerCompiler } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import { ConfigError } from '../contract/config.ts';
@@ -22,6 +22,7 @@ import { serveDocs } from './docs.ts';
 import { toProblem } from './failures.ts';
 import { takeJson } from './json.ts';
 import { createLimits } from './limits.ts';
+import { absoluteLinks } from './links.ts';
 import { logRequests, requestIdOf } from './logging.ts';
 import { refuseOtherMethods } from './methods.ts';
 import { createMetrics, measureRequests } from './metrics.ts';
@@ -42,6 +43,7 @@ import { editRoutes } from './routes/edits.ts';
 import { endingRoutes } from './routes/endings.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
+import { imageRoutes } from './routes/images.ts';
 import { invitationRoutes } from './routes/invitations.ts';
 import { linkPageRoutes } from './routes/link-pages.ts';
 import { memberRoutes } from './routes/members.ts';
@@ -79,6 +81,7 @@ const ROUTES = [
   endingRoutes,
   eventRoutes,
   callbackProfileRoutes,
+  imageRoutes,
   reviewRoutes,
   claimRoutes,
   streamRoutes,
@@ -140,7 +143,7 @@ export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): 
   };
   const app = Fastify(options);
   app.setValidatorCompiler(compileValidator);
-  app.setSerializerCompiler(serializerCompiler);
+  app.setSerializerCompiler(createSerializerCompiler({ replacer: absoluteLinks(api.publicUrl) }));
   app.setErrorHandler(fail);
   app.setNotFoundHandler((request, reply) => fail(new ProblemError('not_found'), request, reply));
   app.decorate('metrics', createMetrics(deps.db));

@@ -8,6 +8,7 @@ import type { AcceptanceSettings } from '../db/accept.ts';
 import type { Database } from '../db/client.ts';
 import type { Closure } from '../db/close-account.ts';
 import { mailDomain } from '../db/email-rows.ts';
+import { createImageStore, type ImageStore } from '../images/store.ts';
 import type { MailWorkflows } from '../temporal/mail.ts';
 import type { NumberWorkflows } from '../temporal/numbers.ts';
 import { createWatch, type Watch } from './watch.ts';
@@ -31,6 +32,7 @@ export interface ApiContext extends ApiDeps {
   acceptance: AcceptanceSettings;
   closing: Closure['settings'];
   watch: Watch;
+  images: ImageStore;
 }
 
 /** A file under routes/. */
@@ -59,5 +61,6 @@ export function createContext(deps: ApiDeps): ApiContext {
     },
     closing: { erasureDays: config.ACCOUNT_ERASURE_DAYS, mailDomain: mailDomain(config.MAIL_FROM) },
     watch: createWatch(deps.db),
+    images: createImageStore(deps.db, config),
   };
 }

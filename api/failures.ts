@@ -1,6 +1,9 @@
 /** What went wrong, as a problem: by the kinds of error that Fastify, PostgreSQL and Temporal throw. */
 import type { ProblemCode } from '../contract/errors.ts';
 import { rootOf } from '../db/errors.ts';
+import { DecoderUnavailable } from '../images/reencode.ts';
+import { PictureRefused } from '../images/refused.ts';
+import { StoreUnavailable } from '../images/s3.ts';
 import { TemporalUnavailable } from '../temporal/numbers.ts';
 import { ProblemError } from './problems.ts';
 
@@ -40,9 +43,17 @@ const LOST =
 
 export function toProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
+  if (error instanceof PictureRefused) return pictureProblem(error);
+  if (error instanceof StoreUnavailable || error instanceof DecoderUnavailable) {
+    return new ProblemError('unavailable', { cause: error });
+  }
   if (error instanceof TemporalUnavailable) {
     const fact = 'The workflow did not answer in time; what was asked may take effect later.';
     return new ProblemError('unavailable', { fact, cause: error });
+  }
+  // Whoever sent it is gone, or there is no time left for it.
+  if (/^(Abort|Timeout)Error$/.test((error as Error | null)?.name ?? '')) {
+    return new ProblemError('unavailable', { cause: error });
   }
   const code = codeOf(rootOf(error));
   const known = FASTIFY[code];
@@ -57,6 +68,14 @@ export function toProblem(error: unknown): ProblemError {
     return new ProblemError('malformed_request', { cause: error });
   }
   return new ProblemError('internal', { cause: error });
+}
+
+function pictureProblem({ kind, code, message: detail }: PictureRefused): ProblemError {
+  const errors = [{ pointer: '/file', code, detail }];
+  return new ProblemError(kind === 'unsupported' ? 'unsupported_media_type' : 'invalid_request', {
+    detail,
+    errors,
+  });
 }
 
 function codeOf(error: unknown): string {

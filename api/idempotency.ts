@@ -53,8 +53,11 @@ export interface Operation {
   settle(tx: Transaction, answer: Answer): Promise<Answer>;
 }
 
-/** The request as its key knows it: method, path, body as it was validated, `If-Match`. Null without a key. */
-export function keyedRequest(request: FastifyRequest): KeyedRequest | null {
+/**
+ * The request as its key knows it: method, path, body as it was validated (or what stands for one that was
+ * streamed), `If-Match`. Null without a key.
+ */
+export function keyedRequest(request: FastifyRequest, body = request.body): KeyedRequest | null {
   const key = request.headers['idempotency-key'];
   if (typeof key !== 'string') return null;
   const caller = callerOf(request);
@@ -62,7 +65,7 @@ export function keyedRequest(request: FastifyRequest): KeyedRequest | null {
   // Another If-Match is another request: whoever was told of a conflict asks for something else.
   const given = request.headers['if-match'] === undefined ? [] : [request.headers['if-match']];
   const fingerprint = createHash('sha256')
-    .update(JSON.stringify([request.method, path, request.body ?? null, ...given]))
+    .update(JSON.stringify([request.method, path, body ?? null, ...given]))
     .digest('hex');
   return { scope: caller.kind === 'customer' ? caller.accountId : caller.personId, key, fingerprint };
 }

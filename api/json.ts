@@ -6,6 +6,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Every field of the body is optional, so that there need not be one. */
     emptyBody?: boolean;
+    /** The handler reads the body itself. */
+    streamedBody?: boolean;
   }
 }
 
@@ -28,7 +30,7 @@ export function takeJson(app: FastifyInstance): void {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, readJson(app));
   app.addHook('preValidation', async (request) => {
     const { schema, config } = request.routeOptions;
-    if (!schema?.body || request.body !== undefined) return;
+    if (!schema?.body || request.body !== undefined || config.streamedBody) return;
     if (!config.emptyBody) throw new ProblemError('malformed_request', { detail: 'Send a JSON body.' });
     request.body = {};
   });

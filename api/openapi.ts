@@ -11,7 +11,7 @@ import type { Json } from './openapi/json.ts';
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Headers of the good answers, beside those that follow from what is answered. */
-    answerHeaders?: 'Location'[];
+    answerHeaders?: ('Location' | 'ETag')[];
   }
 }
 

@@ -31,6 +31,7 @@ import {
 import { submissionCheck } from '../contract/checks.ts';
 import { commentBody, decisionBody, numberFields } from '../contract/fields.ts';
 import { newStaff, personChange, personPage, personQuery, personView } from '../contract/people.ts';
+import { imageView } from '../contract/pictures.ts';
 import { numberQuery, pageQuery } from '../contract/queries.ts';
 import {
   claimBody,
@@ -76,6 +77,10 @@ export const OPERATIONS = {
       body: commentBody,
       answer: eventView,
     },
+  },
+  images: {
+    upload: { id: 'uploadImage', call: 'POST /v1/images', file: true, answer: imageView },
+    get: { id: 'getImage', call: 'GET /v1/images/{id}', bytes: true },
   },
   callbackProfiles: {
     list: {

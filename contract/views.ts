@@ -29,6 +29,12 @@ export const time = z.string().meta({ format: 'date-time', examples: ['2026-01-3
 const NUMBER_ID = 'num_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d';
 const ACCOUNT_ID = 'org_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d';
 
+/** Where a picture is read. Views carry paths; the API puts its public address before them (`api/links.ts`). */
+export function pathOfImage(id: string): string {
+  return `/v1/images/${id}`;
+}
+export const IMAGE_ID = 'img_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d';
+
 const fieldNames = (description: string) => z.array(z.string()).meta(about(description, ['address']));
 
 export const actorView = z
@@ -114,7 +120,7 @@ export const numberView = z
       .meta(
         about('The callback profile that delivery statuses go to.', 'cbp_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d'),
       ),
-    imageId: z.string().nullable().meta(about('The company logo.', 'img_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d')),
+    imageId: z.string().nullable().meta(about('The company logo.', IMAGE_ID)),
     address: z.string().nullable().meta(about('The address of the business.', '1 Long Street, Springfield')),
     businessDescription: z.string().nullable().meta(about('What the business does.', 'Sells widgets.')),
     businessCategory: z
@@ -128,7 +134,7 @@ export const numberView = z
     imageUrl: z
       .string()
       .nullable()
-      .meta(about('Where the company logo is, for the same callers.', '/v1/images/img_019b2c3d')),
+      .meta(about('Where the company logo is, for the same callers.', pathOfImage(IMAGE_ID))),
     status: z.enum(NUMBER_STATUSES).meta(about('Where the number is in its life.', 'PENDING_VERIFICATION')),
     waitingFor: z
       .enum(WAITING_FOR)
@@ -252,7 +258,7 @@ export function viewNumber(number: NumberFacts, state: NumberState, viewer: View
     accountId: number.accountId,
     mobileNumber: number.mobileNumber,
     ...state.profile,
-    imageUrl: null,
+    imageUrl: state.profile.imageId && pathOfImage(state.profile.imageId),
     status: state.status,
     ...nextStep(state),
     attempt: state.attempt,

@@ -5,16 +5,16 @@ import { join } from 'node:path';
 import { migrateDatabase } from '../db/migrate.ts';
 import { type Credentials, credentialsFile } from './credentials.ts';
 import { endEarlierRun } from './earlier-run.ts';
-import { ownParts, partEnvironment } from './environment.ts';
+import { API_FLAGS, ownParts, partEnvironment } from './environment.ts';
 import { Fault } from './fault.ts';
 import { authSecret, createStackFolder, lockStackFolder, projectFolder, writeSecret } from './folder.ts';
 import { Part, type PartPlan, STOP_ORDER } from './part.ts';
 import { choosePorts, type PortName, type Ports } from './ports.ts';
 import { planPostgres } from './postgres.ts';
 import { ProcessRecord } from './processes.ts';
+import { findTemporalCli } from './programs.ts';
 import { seed } from './seed.ts';
 import { planTemporal } from './temporal.ts';
-import { findTemporalCli } from './temporal-binary.ts';
 import { answers, until } from './until.ts';
 
 export interface StackOptions {
@@ -197,7 +197,10 @@ export class Stack {
       name,
       title,
       command: process.execPath,
-      args: [join(projectFolder, name === 'inbox' ? 'dev/inbox' : name, 'main.ts')],
+      args: [
+        ...(name === 'api' ? API_FLAGS : []),
+        join(projectFolder, name === 'inbox' ? 'dev/inbox' : name, 'main.ts'),
+      ],
       env,
       cwd: projectFolder,
       logFile: join(this.#options.path, 'logs', `${name}.log`),

@@ -6,6 +6,7 @@ import { workingTimeOf } from '../contract/working-time.ts';
 const DIGEST_SCHEDULE = 'review-digest';
 const LEFTOVERS_SCHEDULE = 'email-leftovers';
 export const CLOSING_SCHEDULE = 'account-closing';
+const IMAGES_SCHEDULE = 'image-cleanup';
 
 /** Temporal's names of the weekdays, by ISO weekday. */
 const WEEKDAYS = ['MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY'] as const;
@@ -34,6 +35,7 @@ export async function ensureSchedules(
   await ensure(client, CLOSING_SCHEDULE, 'accountClosing', '20 hours', {
     intervals: [{ every: '10 minutes' }],
   });
+  await ensure(client, IMAGES_SCHEDULE, 'imageCleanup', '1 hour', { intervals: [{ every: '1 hour' }] });
 }
 
 type Spec = Parameters<Client['schedule']['create']>[0]['spec'];

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ConfigError, configSchema, loadConfig } from '../contract/config.ts';
 import { NextActionAtKey, NumberOwnerKey, NumberStatusKey } from '../contract/messages.ts';
+import { API_FLAGS } from '../dev/environment.ts';
 
 interface Service {
   image: string;
@@ -32,6 +33,7 @@ const all = Object.entries(services);
 const example = parseEnv(read('.env.example')) as Record<string, string>;
 const dockerfile = read('Dockerfile').replaceAll('\\\n', ' ').split('\n');
 const packages = JSON.parse(read('package.json')) as {
+  scripts: Record<string, string>;
   version: string;
   dependencies: Record<string, string>;
 };
@@ -126,8 +128,9 @@ describe('services', () => {
   });
 
   it.each(PRODUCT)('%s: runs a file of the project', (name) => {
-    const [node, file = ''] = services[name]?.command ?? [];
-    expect(node).toBe('node');
+    const [node, ...rest] = services[name]?.command ?? [];
+    const file = rest.pop() ?? '';
+    expect([node, rest]).toEqual(['node', name === 'api' ? API_FLAGS : []]);
     expect(existsSync(join(root, file)), file).toBe(true);
   });
 
@@ -254,6 +257,12 @@ describe('image', () => {
     );
     expect(files.length).toBeGreaterThan(20);
     expect(missing).toEqual([]);
+  });
+
+  it('runs the API as the other ways to start it do', () => {
+    const command = ['node', ...API_FLAGS, 'api/main.ts'];
+    expect(final).toContain(`CMD ${JSON.stringify(command).replaceAll(',', ', ')}`);
+    expect(packages.scripts['api']).toContain(`node ${API_FLAGS.join(' ')} `);
   });
 
   it('runs as an ordinary user and says how it is', () => {

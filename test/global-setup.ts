@@ -9,7 +9,7 @@ import { Part } from '../dev/part.ts';
 import { choosePorts } from '../dev/ports.ts';
 import { planPostgres } from '../dev/postgres.ts';
 import { ProcessRecord } from '../dev/processes.ts';
-import { findTemporalCli, findTestServer } from '../dev/temporal-binary.ts';
+import { findTemporalCli, findTestServer } from '../dev/programs.ts';
 import { bundleWorkflows } from '../worker/bundle.ts';
 
 declare module 'vitest' {

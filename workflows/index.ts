@@ -1,3 +1,3 @@
 /** Everything the worker can run. The names are workflow types: they never change. */
 export { numberApproval } from './number-approval.ts';
-export { accountClosing, emailLeftovers, reviewDigest, sendMail } from './schedules.ts';
+export { accountClosing, emailLeftovers, imageCleanup, reviewDigest, sendMail } from './schedules.ts';

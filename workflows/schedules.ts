@@ -2,8 +2,8 @@
 import { log, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 
-const { writeReviewDigest, sendLeftoverEmails } = proxyActivities<
-  Pick<Activities, 'writeReviewDigest' | 'sendLeftoverEmails'>
+const { writeReviewDigest, sendLeftoverEmails, deleteUnusedImages } = proxyActivities<
+  Pick<Activities, 'writeReviewDigest' | 'sendLeftoverEmails' | 'deleteUnusedImages'>
 >({
   startToCloseTimeout: '5 minutes',
   heartbeatTimeout: '15 seconds',
@@ -52,6 +52,11 @@ export async function accountClosing() {
   if (ended.status === 'rejected') throw ended.reason;
   if (erased.status === 'rejected') throw erased.reason;
   return { ...ended.value, ...erased.value };
+}
+
+/** Every hour: deletes the pictures that no number uses. */
+export async function imageCleanup() {
+  return deleteUnusedImages();
 }
 
 /** Sends one lane now: what was just written outside of a number's workflow. The Schedule has what stays unsent. */

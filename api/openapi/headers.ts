@@ -30,7 +30,8 @@ export const HEADERS: Record<string, Header> = {
     example: '"key";r=1199;t=60, "address";r=2999;t=60',
   },
   ETag: {
-    description: 'The revision, for `If-Match` and `If-None-Match`.',
+    description:
+      'The revision of a number, or what a picture is known by; for `If-Match` and `If-None-Match`.',
     required: true,
     schema: text,
     example: '"3"',

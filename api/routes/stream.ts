@@ -6,6 +6,7 @@ import { about } from '../../contract/views.ts';
 import { answers, GUARDED } from '../answers.ts';
 import { callerOf, tenantOf, viewerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
+import { absoluteLinks } from '../links.ts';
 import { anyId } from '../paging.ts';
 import { ProblemError } from '../problems.ts';
 import { keepConnection } from '../stream/connection.ts';
@@ -23,7 +24,7 @@ stream ends when the key or session does.`;
 const place = z.string().max(60).optional();
 
 export const streamRoutes: Routes = async (app, { api }) => {
-  const feed = createFeed(api.db, app.log);
+  const feed = createFeed(api.db, app.log, absoluteLinks(api.publicUrl));
   const takeSlot = createSlots(api.config.STREAMS_PER_PROCESS);
   const ended = new Counter({
     name: 'streams_ended_total',

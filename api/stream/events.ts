@@ -5,6 +5,7 @@ import { type Change, claimsOn, numbersById, type Place } from '../../db/change-
 import type { Database } from '../../db/client.ts';
 import { stateOf } from '../../db/number-row.ts';
 import type { Tenant } from '../../db/read.ts';
+import type { Links } from '../links.ts';
 import { writePlace } from './place.ts';
 
 /** What a stream hears of. */
@@ -26,7 +27,7 @@ export interface StreamEvent {
 }
 
 /** One event for each number and claim among the changes, at its latest place, telling how it is now. */
-export async function eventsOf(db: Database, changes: Change[]): Promise<StreamEvent[]> {
+export async function eventsOf(db: Database, changes: Change[], links: Links): Promise<StreamEvent[]> {
   const latest = new Map<string, Change>();
   for (const change of changes) {
     const key = `${change.kind} ${change.numberId}`;
@@ -51,7 +52,7 @@ export async function eventsOf(db: Database, changes: Change[]): Promise<StreamE
       const found = numberOf.get(numberId);
       if (!found) return null;
       const { row, accountName } = found;
-      return written('number', place, viewNumber({ ...row, accountName }, stateOf(row), viewer));
+      return written('number', place, viewNumber({ ...row, accountName }, stateOf(row), viewer), links);
     };
     const texts: Partial<Record<Viewer, string | null>> = {};
     return {
@@ -74,6 +75,6 @@ export function heartbeat(place: Place): string {
   return `: alive\nid: ${writePlace(place)}\n\n`;
 }
 
-function written(event: string, place: Place, data: unknown): string {
-  return `id: ${writePlace(place)}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+function written(event: string, place: Place, data: unknown, links?: Links): string {
+  return `id: ${writePlace(place)}\nevent: ${event}\ndata: ${JSON.stringify(data, links)}\n\n`;
 }

@@ -8,6 +8,7 @@ import { endOfFeed, type Place, readChanges } from '../../db/change-feed.ts';
 import type { Database } from '../../db/client.ts';
 import { rootOf } from '../../db/errors.ts';
 import { type OpenCaller, stillAllowed } from '../../db/open-callers.ts';
+import type { Links } from '../links.ts';
 import type { Connection } from './connection.ts';
 import { eventsOf, type Hearing, hears, heartbeat, resetEvent, type StreamEvent } from './events.ts';
 import { isBefore, readPlace } from './place.ts';
@@ -49,7 +50,7 @@ export interface Feed {
   close(): void;
 }
 
-export function createFeed(db: Database, log: FastifyBaseLogger): Feed {
+export function createFeed(db: Database, log: FastifyBaseLogger, links: Links): Feed {
   const open = new Set<Stream>();
   /** Those of them that the poller tells. */
   const live = new Set<Stream>();
@@ -80,7 +81,7 @@ export function createFeed(db: Database, log: FastifyBaseLogger): Feed {
   async function look(after: Place): Promise<boolean> {
     const { changes, next, more } = await readChanges(db, after, { tenant: null, limit: PAGE });
     const heard = changes.filter((change) => [...live].some((stream) => hears(stream, change)));
-    const events = await eventsOf(db, heard);
+    const events = await eventsOf(db, heard, links);
     // From here on in one go: whoever joins finds all before this place told to those who are there.
     told = next;
     const beat = Date.now() - beatAt >= HEARTBEAT_MS;
@@ -117,6 +118,7 @@ export function createFeed(db: Database, log: FastifyBaseLogger): Feed {
     const events = await eventsOf(
       db,
       changes.filter((change) => hears(stream, change)),
+      links,
     );
     for (const event of events) {
       if (!tellEvents(stream, [event]) && !(await stream.connection.drained())) return;

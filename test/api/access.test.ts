@@ -68,6 +68,8 @@ const RULES: Record<string, Role[] | 'public' | 'person'> = {
   'PATCH /v1/accounts/{id}': ['operator'],
   'POST /v1/accounts/{id}/closure': ['operator'],
   'GET /v1/audit': ['operator'],
+  'POST /v1/images': ['customer'],
+  'GET /v1/images/{id}': ['customer', 'support', 'operator'],
   'GET /v1/reviews': ['support', 'operator'],
   'GET /v1/reviews/summary': ['support', 'operator'],
   'POST /v1/reviews/next': ['support'],

@@ -15,6 +15,7 @@ import {
   sessions,
 } from '../../db/schema.ts';
 import { acceptNumber } from '../support/accepted.ts';
+import { form, png } from '../support/pictures.ts';
 import { startSession } from '../support/session.ts';
 import { createAccount, createStaff } from '../support/stack.ts';
 import { type Listening, listen } from '../support/stream.ts';
@@ -67,6 +68,21 @@ describe('what is told', () => {
     }
     expect(streams[0].told[0]?.data.account).toBeUndefined();
     expect(streams[1].told[0]?.data.account.id).toBe(account.id);
+  });
+
+  it('has links under the public address, as answers have', async () => {
+    const named = await startTestApi({ PUBLIC_URL: 'https://numbers.example' });
+    await named.app.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = named.app.server.address() as AddressInfo;
+    const { key } = await createAccount(named.db);
+    const stream = await listen({ url: `http://127.0.0.1:${port}` }, key);
+    const { body, headers } = form({ content: await png() });
+    const { id: imageId, url } = (await named.call(key, 'POST', '/v1/images', body, headers)).json();
+    const { id } = await submit(named.call, key, { imageId });
+    const [event] = await stream.until(tells(id));
+    expect([event?.data.imageUrl, url]).toEqual([url, `https://numbers.example/v1/images/${imageId}`]);
+    stream.close();
+    await named.close();
   });
 
   it('is each change, in its order', async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Client, createClient, ProblemError } from '../../client/index.ts';
 import { until } from '../../dev/until.ts';
 import { submission } from '../support/http.ts';
+import { png } from '../support/pictures.ts';
 import { type ProductProcess, startApi } from '../support/processes.ts';
 import { startProxy, type TestProxy } from '../support/proxy.ts';
 import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
@@ -71,6 +72,22 @@ describe('a number', () => {
     expect(error.code).toBe('invalid_request');
     expect(error.errors.map(({ pointer }) => pointer).sort()).toEqual(['/displayName', '/website']);
     expect(error.requestId).toMatch(/^[0-9a-f-]{36}$/);
+  });
+});
+
+describe('a picture', () => {
+  it('is uploaded, given to an approved number, and read', async () => {
+    const file = new Blob([(await png()) as Buffer<ArrayBuffer>]);
+    const { id: imageId, url, warnings } = await customer.images.upload(file);
+    expect(warnings).toEqual([]);
+    const { id } = await customer.numbers.submit(submission());
+    await support.reviews.verify(id, { outcome: 'approved' });
+    await support.reviews.recordFacebookDecision(id, { outcome: 'approved' });
+    const edited = await customer.numbers.edit(id, { imageId });
+    expect(edited).toMatchObject({ imageId, imageUrl: url });
+    const { contentType, bytes } = await support.images.get(imageId);
+    expect([contentType, bytes[1]]).toEqual(['image/png', 'P'.charCodeAt(0)]);
+    await expect(other.images.get(imageId)).rejects.toMatchObject({ code: 'not_found' });
   });
 });
 

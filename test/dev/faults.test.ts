@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { explain, Fault } from '../../dev/fault.ts';
 import { createStackFolder, lockStackFolder } from '../../dev/folder.ts';
-import { findTemporalCli } from '../../dev/temporal-binary.ts';
+import { findTemporalCli } from '../../dev/programs.ts';
 
 function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'faults-test-'));

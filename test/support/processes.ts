@@ -1,5 +1,6 @@
 /** The product's processes as an operator starts them: `node api/main.ts`, `node worker/main.ts`. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { API_FLAGS } from '../../dev/environment.ts';
 import { choosePorts, type PortName } from '../../dev/ports.ts';
 import { answers, until } from '../../dev/until.ts';
 
@@ -38,7 +39,8 @@ export function startWorker(env: Record<string, string>): Promise<ProductProcess
 
 /** A process of the product that was just spawned, ready or not. */
 export function spawnProcess(main: string, env: NodeJS.ProcessEnv) {
-  const child = spawn(process.execPath, [main], {
+  const flags = main.startsWith('api/') ? API_FLAGS : [];
+  const child = spawn(process.execPath, [...flags, main], {
     cwd: projectFolder,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

