@@ -140,10 +140,13 @@ async function othersAtWork(tx: Transaction, personId: string): Promise<string[]
   return found.map(({ id }) => id);
 }
 
-/** A resubmission that waits for its reviewer; not where a first approval was given: that may be the reviewer's. */
+/**
+ * A resubmission that waits for its reviewer; not where a first approval was given: that may be the reviewer's. Nor
+ * past its due time: the reviewer may be at work all day and never ask, or may not decide on it any more.
+ */
 function reservedFor(atWork: string[]): SQL {
   return sql`(${numbers.attempt} > 1 and ${numbers.previousReviewerId} = any(${sql.param(atWork)}::text[])
-    and ${numbers.approvals} = '[]'::jsonb)`;
+    and ${numbers.approvals} = '[]'::jsonb and ${numbers.dueAt} > now())`;
 }
 
 async function claimFirst(

@@ -25,7 +25,12 @@ export const checkRoutes: Routes = async (app, { api }) => {
         operationId: 'checkNumber',
         tags: ['Numbers'],
         body: submission.partial(),
-        response: answers({ 200: submissionCheck }, [...GUARDED, 'too_large', 'unsupported_media_type']),
+        response: answers({ 200: submissionCheck }, [
+          ...GUARDED,
+          'cross_origin',
+          'too_large',
+          'unsupported_media_type',
+        ]),
       },
       // The faults of the body are the answer.
       validatorCompiler: () => (value) => ({ value }),

@@ -89,9 +89,9 @@ async function decide(
   body: DecisionBody,
   operation: Operation,
 ): Promise<Answer> {
-  const { done, found } = await lookAgain(api, caller, before, operation);
-  if (done) return numberAnswer(found, caller);
   const { operationId } = operation;
+  const { done, found } = await lookAgain(api, caller, before, operation);
+  if (done) return decided(api, caller, operationId, found);
   const { id, accountId } = found.row;
   if (await isMember(api.db, caller.personId, accountId)) throw new ProblemError('own_account');
   const by = caller.actor;
@@ -100,19 +100,15 @@ async function decide(
   const attempt = body.attempt ?? (await operation.seen(found.row.attempt));
   const judge = (row: NumberRow) => judgeDecision(row, { stage, attempt, outcome, operationId, by });
 
-  if (judge(found.row) === 'done') return numberAnswer(found, caller);
-  const claim = await claimOn(api.db, found.row);
-  checkClaim(claim, caller.personId);
+  if (judge(found.row) === 'done') return decided(api, caller, operationId, found);
+  checkClaim(await claimOn(api.db, found.row), caller.personId);
   const { reason = null, code = null, fields = [] } = body;
   // A first approval of two ends an open question, and the review goes on.
   const dueAt = found.row.question && dueWithTimeLeft(found.row, new Date(), api.acceptance.workingTime);
   const signal = { decisionId: operationId, attempt, outcome, reason, code, fields, by, dueAt };
   await unlessClosed(api.workflows.decide(found.row, stage, signal));
   try {
-    const decided = await untilDone(api, found.row, judge);
-    // Also where the stage goes on: after a first approval, or with a decision of Facebook's that is kept.
-    if (claim) await releaseClaim(api.db, decided.row, caller.personId);
-    return numberAnswer(decided, caller);
+    return await decided(api, caller, operationId, await untilDone(api, found.row, judge));
   } catch (error) {
     // It took effect, and the number has moved on since: e.g. it was rejected and resubmitted at once.
     const refused = error instanceof ProblemError && error.code !== 'unavailable';
@@ -121,4 +117,21 @@ async function decide(
     }
     throw error;
   }
+}
+
+/** The answer to a decision that took effect. Its sender is done with the review, also where the stage goes on. */
+async function decided(
+  api: ApiContext,
+  caller: Staff,
+  operationId: string,
+  found: NumberOfAccount,
+): Promise<Answer> {
+  const { row } = found;
+  // After a first approval, or with a decision of Facebook's that is kept.
+  const given = [...row.approvals, row.facebookDecision];
+  const goesOn = row.status === 'PENDING_VERIFICATION';
+  if (goesOn && given.some((decision) => decision?.decisionId === operationId)) {
+    await releaseClaim(api.db, row, caller.personId);
+  }
+  return numberAnswer(found, caller);
 }

@@ -99,3 +99,9 @@ it('stores nothing, and takes a key that may only read', async () => {
   expect((await check(submission(), reader.key)).errors).toEqual([]);
   expect(await rows()).toEqual(before);
 });
+
+it('is refused to a page of another site', async () => {
+  const headers = { 'sec-fetch-site': 'cross-site', 'content-type': 'application/json' };
+  const response = await api.call(null, 'POST', '/v1/numbers/check', '{}', headers);
+  expect(problemOf(response).code).toBe('cross_origin');
+});

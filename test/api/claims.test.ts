@@ -251,6 +251,14 @@ describe('the next review', () => {
     expect(await next(sam)).toBe(approved);
   });
 
+  it('is not kept for a reviewer past its due time', async () => {
+    await atWork(kim, 1);
+    const fresh = await waiting(9);
+    const overdue = { attempt: 2, previousReviewerId: kim.id, dueAt: new Date(Date.now() - MINUTE) };
+    const again = await waiting(3, overdue);
+    expect(await drain(sam)).toEqual([again, fresh]);
+  });
+
   it('is none that the caller may not decide on, or that waits for the customer', async () => {
     const question: Question = {
       operationId: newId('op'),

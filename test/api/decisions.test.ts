@@ -8,7 +8,7 @@ import { createContext } from '../../api/context.ts';
 import { workflowId } from '../../contract/messages.ts';
 import type { NumberView } from '../../contract/views.ts';
 import { claimRequest } from '../../db/idempotency.ts';
-import { memberships } from '../../db/schema.ts';
+import { claims, memberships } from '../../db/schema.ts';
 import { createNumberWorkflows } from '../../temporal/numbers.ts';
 import { readEmails, readEvents, readNumber } from '../support/accepted.ts';
 import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
@@ -304,6 +304,22 @@ describe('a category that needs two supporters', () => {
     refused(await verify(id, APPROVED), 409, 'second_approval_needed');
     expect(ok(await verify(id, APPROVED, anna, call, headers))).toEqual(first);
     expect(await typesOf(id)).toEqual(['submitted', 'verification.first_approval']);
+  });
+
+  it('is not held by who gave the first approval, also where their process died after it', async () => {
+    const { id } = await submit({ businessCategory: 'ALCOHOL' });
+    const key = randomUUID();
+    const headers = { 'idempotency-key': key };
+    ok(await call(anna.key, 'PUT', `/v1/numbers/${id}/claim`, {}));
+    const [claim] = await stack.db.select().from(claims).where(eq(claims.numberId, id));
+    ok(await verify(id, APPROVED, anna, call, headers));
+    // As the process left it: the approval is saved, the claim not given back, the request not answered.
+    await stack.db.insert(claims).values(claim ?? expect.fail('not claimed'));
+    await stack.db.execute(
+      `update idempotency_records set status = null, headers = null, body = null, locked_until = now() where key = '${key}'`,
+    );
+    expect(ok(await verify(id, APPROVED, anna, call, headers))).toMatchObject({ approvals: [{}] });
+    expect(ok(await verify(id, APPROVED, ben))).toMatchObject({ status: 'PENDING_FACEBOOK_APPROVAL' });
   });
 
   it('is rejected by one, also by who approved', async () => {
