@@ -5,13 +5,14 @@ import { hashPassword } from '../auth/passwords.ts';
 import { recordAudit } from '../db/audit.ts';
 import type { Transaction } from '../db/client.ts';
 import { writeEmail } from '../db/email-rows.ts';
-import { createLink, findLink, takeLink } from '../db/links.ts';
+import { createLink, findLink, takeLatestLink, takeLink } from '../db/links.ts';
 import { lockPerson, type PersonRow, setPassword, updatePerson } from '../db/people.ts';
 import { endSessions } from '../db/sessions.ts';
 import { originOf } from './audit.ts';
 import { actorOf } from './callers.ts';
 import type { ApiContext } from './context.ts';
 import { ProblemError } from './problems.ts';
+import { completeSignUp } from './sign-ups.ts';
 
 const RESET_MS = 3_600_000;
 const INVITATION_MS = 7 * 24 * 3_600_000;
@@ -37,8 +38,9 @@ export async function writePasswordLink(
 }
 
 /**
- * Sets the password, once. Whoever had the link reads the mailbox, so that the address counts as verified; sessions of
- * whoever knew the old password end. Two-factor authentication stays. Throws `link_not_valid`.
+ * Sets the password, once. Whoever had the link reads the mailbox, so that the address counts as verified, and a sign-up
+ * with it is complete; sessions of whoever knew the old password end. Two-factor authentication stays. Throws
+ * `link_not_valid`.
  */
 export async function setPasswordByLink(
   api: ApiContext,
@@ -47,14 +49,17 @@ export async function setPasswordByLink(
   password: string,
 ): Promise<void> {
   // Hashing costs: not for tokens that somebody made up.
-  if (!(await findLink(api.db, 'password', token))) throw new ProblemError('link_not_valid');
+  const link = await findLink(api.db, 'password', token);
+  if (!link) throw new ProblemError('link_not_valid');
   const hash = await hashPassword(password);
   await api.db.transaction(async (tx) => {
-    const link = await takeLink(tx, 'password', token);
-    const person = link && (await lockPerson(tx, link.personId));
-    if (!person || person.banned) throw new ProblemError('link_not_valid');
+    const person = await lockPerson(tx, link.personId);
+    const taken = await takeLink(tx, 'password', token);
+    if (!person || person.banned || !taken) throw new ProblemError('link_not_valid');
     await setPassword(tx, person.id, hash);
     await updatePerson(tx, person.id, { emailVerified: true });
+    const signUp = person.emailVerified ? null : await takeLatestLink(tx, 'email', person.id);
+    if (signUp) await completeSignUp(tx, request, person, signUp);
     await endSessions(tx, person.id);
     await recordAudit(tx, {
       ...originOf(request),

@@ -1,16 +1,18 @@
 /** Signing up: a person whose address is not verified yet, and an account once it is. */
 import type { FastifyRequest } from 'fastify';
 import { verificationLink } from '../auth/links.ts';
+import { verifyPassword } from '../auth/passwords.ts';
 import { newId } from '../contract/ids.ts';
 import { recordAudit } from '../db/audit.ts';
 import type { Transaction } from '../db/client.ts';
 import { writeEmail } from '../db/email-rows.ts';
-import { createLink, latestLink, takeLink } from '../db/links.ts';
+import { createLink, findLink, latestLink, takeLink } from '../db/links.ts';
 import {
   createPerson,
   findPerson,
   lockPerson,
   type PersonRow,
+  passwordOf,
   setPassword,
   updatePerson,
 } from '../db/people.ts';
@@ -18,7 +20,7 @@ import { memberships, organizations } from '../db/schema.ts';
 import { originOf } from './audit.ts';
 import { actorOf } from './callers.ts';
 import type { ApiContext } from './context.ts';
-import { ProblemError } from './problems.ts';
+import { invalidField, ProblemError } from './problems.ts';
 
 const VERIFICATION_MS = 24 * 3_600_000;
 
@@ -66,22 +68,49 @@ export async function repeatVerification(api: ApiContext, email: string): Promis
   });
 }
 
-/** Confirms an address, once: now there is the account, with the person as its admin. Throws `link_not_valid`. */
-export async function confirmEmail(api: ApiContext, request: FastifyRequest, token: string): Promise<void> {
+/**
+ * Confirms an address, once. It takes the password of the sign-up, too: whoever reads the mailbox must not let in a
+ * stranger that has signed up with their address. Throws `link_not_valid`.
+ */
+export async function confirmEmail(
+  api: ApiContext,
+  request: FastifyRequest,
+  { token, password }: { token: string; password: string },
+): Promise<void> {
+  const link = await findLink(api.db, 'email', token);
+  const hash = link && (await passwordOf(api.db, link.personId));
+  if (!hash) throw new ProblemError('link_not_valid');
+  if (!(await verifyPassword({ hash, password }))) {
+    throw invalidField(
+      '/password',
+      'wrong',
+      'This is not the password of the latest sign-up with this address. If you do not know it, ask for a link to set a new one.',
+    );
+  }
   await api.db.transaction(async (tx) => {
-    const link = await takeLink(tx, 'email', token);
-    const person = link && (await lockPerson(tx, link.personId));
-    if (!person || person.banned) throw new ProblemError('link_not_valid');
-    await updatePerson(tx, person.id, { emailVerified: true });
-    const { accountName: name } = link.data;
-    const id = newId('org');
-    await tx.insert(organizations).values({ id, slug: id, name, notificationEmails: [person.email] });
-    const membership = { id: newId('mem'), organizationId: id, personId: person.id, role: 'admin' as const };
-    await tx.insert(memberships).values(membership);
-    const by = { ...originOf(request), actor: actorOf(person) };
-    await recordAudit(tx, { ...by, type: 'email.verified', targetId: person.id });
-    await recordAudit(tx, { ...by, type: 'account.created', accountId: id, targetId: id, data: { name } });
+    const person = await lockPerson(tx, link.personId);
+    // Another sign-up, with another password, has ended the link.
+    const taken = await takeLink(tx, 'email', token);
+    if (!person || person.banned || !taken) throw new ProblemError('link_not_valid');
+    await completeSignUp(tx, request, person, taken.data);
   });
+}
+
+/** Now there is the account, with the person as its admin. */
+export async function completeSignUp(
+  tx: Transaction,
+  request: FastifyRequest,
+  person: PersonRow,
+  { accountName: name }: { accountName: string },
+): Promise<void> {
+  await updatePerson(tx, person.id, { emailVerified: true });
+  const id = newId('org');
+  await tx.insert(organizations).values({ id, slug: id, name, notificationEmails: [person.email] });
+  const membership = { id: newId('mem'), organizationId: id, personId: person.id, role: 'admin' as const };
+  await tx.insert(memberships).values(membership);
+  const by = { ...originOf(request), actor: actorOf(person) };
+  await recordAudit(tx, { ...by, type: 'email.verified', targetId: person.id });
+  await recordAudit(tx, { ...by, type: 'account.created', accountId: id, targetId: id, data: { name } });
 }
 
 /** The customer with an address that is still to be verified, locked. */

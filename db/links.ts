@@ -25,6 +25,8 @@ export interface Link<P extends LinkPurpose> {
 }
 
 const t = verifications;
+/** As `createLink` makes them. Anything else is nobody's, and PostgreSQL would not take all of it. */
+const TOKEN = /^(ver_[0-9a-f]{32})\.([\w-]{43})$/;
 
 /** Makes the one link of a person for a purpose. The token is the only copy there will ever be. */
 export async function createLink<P extends LinkPurpose>(
@@ -62,6 +64,19 @@ export async function takeLink<P extends LinkPurpose>(
   return row ? linkOf<P>(row) : null;
 }
 
+/** Uses up the latest link of a person, expired or not; what it was made with, or null where there is none. */
+export async function takeLatestLink<P extends LinkPurpose>(
+  tx: Transaction,
+  purpose: P,
+  personId: string,
+): Promise<LinkData[P] | null> {
+  const [row] = await tx
+    .delete(t)
+    .where(eq(t.identifier, `${purpose}:${personId}`))
+    .returning();
+  return row ? linkOf<P>(row).data : null;
+}
+
 /** What the latest link of a person was made with, expired or not; null where there is none, or it was used. */
 export async function latestLink<P extends LinkPurpose>(
   tx: Transaction,
@@ -76,7 +91,7 @@ export async function latestLink<P extends LinkPurpose>(
 }
 
 function valid(purpose: LinkPurpose, token: string): SQL | undefined {
-  const [id = '', secret = ''] = token.split('.');
+  const [, id = '', secret = ''] = TOKEN.exec(token) ?? [];
   return and(
     eq(t.id, id),
     like(t.identifier, `${purpose}:%`),

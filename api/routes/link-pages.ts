@@ -38,16 +38,18 @@ export const linkPageRoutes: Routes = async (app, { api }) => {
 
   app.get('/verify-email', { config, schema }, async (request, reply) => {
     const token = await validToken(api, 'email', request.query);
-    const form = html`<p>Is this address yours? Then confirm it.</p>
-<form method="post" action="/verify-email">
-<input type="hidden" name="token" value="${token}">
-<button>Confirm this address</button>
-</form>`;
-    return sendPage(reply, 'Confirm your email address', form);
+    return sendPage(reply, 'Confirm your email address', confirmation(token));
   });
 
   app.post('/verify-email', { config, schema }, async (request, reply) => {
-    await confirmEmail(api, request, withToken.parse(request.body).token);
+    const given = passwordForm.parse(request.body);
+    try {
+      await confirmEmail(api, request, given);
+    } catch (error) {
+      const [fault] = (error instanceof ProblemError && error.options.errors) || [];
+      if (!fault) throw error;
+      return sendPage(reply, 'Confirm your email address', confirmation(given.token, fault.detail), 422);
+    }
     return sendPage(
       reply,
       'Your email address is confirmed',
@@ -63,10 +65,26 @@ async function validToken(api: ApiContext, purpose: LinkPurpose, query: unknown)
   return token;
 }
 
+function alert(fault: string | undefined): Html | null {
+  return fault === undefined ? null : html`<p role="alert" id="fault">${fault}</p>`;
+}
+
+function confirmation(token: string, fault?: string): Html {
+  return html`<p>Is this address yours, and did you sign up with it? Then confirm it.</p>
+<form method="post" action="/verify-email">
+${alert(fault)}
+<input type="hidden" name="token" value="${token}">
+<label for="password">The password that you chose</label>
+<input type="password" id="password" name="password" required maxlength="${PASSWORD.max}" autocomplete="current-password" aria-describedby="${fault === undefined ? 'hint' : 'fault hint'}">
+<p class="hint" id="hint">So that nobody else has signed up with your address.</p>
+<button>Confirm this address</button>
+</form>`;
+}
+
 function passwordFields(token: string, fault?: string): Html {
   const { min, max } = PASSWORD;
   return html`<form method="post" action="/reset-password">
-${fault !== undefined && html`<p role="alert" id="fault">${fault}</p>`}
+${alert(fault)}
 <input type="hidden" name="token" value="${token}">
 <label for="password">New password</label>
 <input type="password" id="password" name="password" required minlength="${min}" maxlength="${max}" autocomplete="new-password" aria-describedby="${fault === undefined ? 'hint' : 'fault hint'}">

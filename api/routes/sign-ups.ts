@@ -1,8 +1,7 @@
 /** Signing up, verifying the address, and setting a forgotten password anew. */
 import { z } from 'zod';
 import { hashPassword } from '../../auth/passwords.ts';
-import { emptyBody } from '../../contract/fields.ts';
-import { addressBody, newPasswordBody, signUpBody } from '../../contract/people.ts';
+import { addressBody, newPasswordBody, passwordBody, signUpBody } from '../../contract/people.ts';
 import { recordAudit } from '../../db/audit.ts';
 import { findPerson } from '../../db/people.ts';
 import { answers, noBody, SESSION_WRITES } from '../answers.ts';
@@ -75,14 +74,15 @@ export const signUpRoutes: Routes = async (app, { api }) => {
   app.post(
     '/v1/email-verifications/:token',
     {
-      config: { ...config, emptyBody: true },
+      config,
       schema: {
         summary: 'Confirm an email address',
-        description: 'With the token of the link that was sent to it.',
+        description:
+          "With the token of the link that was sent to it, and the password of the sign-up: a link that somebody else's sign-up sent lets nobody in.",
         operationId: 'verifyEmail',
         tags: ['Session'],
         params: tokenParams,
-        body: emptyBody,
+        body: passwordBody,
         response: answers({ 204: noBody('Confirmed; the account exists.') }, [
           ...SESSION_WRITES,
           'not_found',
@@ -91,7 +91,7 @@ export const signUpRoutes: Routes = async (app, { api }) => {
       },
     },
     async (request, reply) => {
-      await confirmEmail(api, request, request.params.token);
+      await confirmEmail(api, request, { token: request.params.token, ...request.body });
       return reply.code(204).send(undefined);
     },
   );
@@ -134,7 +134,8 @@ export const signUpRoutes: Routes = async (app, { api }) => {
       config,
       schema: {
         summary: 'Set a new password',
-        description: 'All sessions of the person end. Two-factor authentication stays as it is.',
+        description:
+          'All sessions of the person end. Two-factor authentication stays as it is. A sign-up that waits for its confirmation is confirmed by it.',
         operationId: 'resetPassword',
         tags: ['Session'],
         params: tokenParams,

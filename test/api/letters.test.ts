@@ -53,7 +53,7 @@ async function press(link: string, fields: Record<string, string> = {}): Promise
 test('a sign-up is confirmed, and a forgotten password set anew', async () => {
   const signUp = { name: 'Wanda Widget', email, password, accountName: 'Widgets Inc.' };
   expect((await post('/v1/sign-ups', signUp)).status).toBe(202);
-  expect(await press(await linkOf('Please confirm your email address'))).toBe(200);
+  expect(await press(await linkOf('Please confirm your email address'), { password })).toBe(200);
   expect((await post('/v1/session', { email, password })).status).toBe(200);
 
   expect((await post('/v1/password-resets', { email })).status).toBe(202);

@@ -22,6 +22,8 @@ const signInStatus = async (email: string, password = PASSWORD) => {
 };
 const lettersTo = async (address: string) =>
   (await api.db.select().from(emails)).filter(({ recipient }) => recipient === address);
+const confirm = (token: string, password = PASSWORD) =>
+  statusOf(`/v1/email-verifications/${token}`, { password });
 const expireLinks = () => api.db.update(verifications).set({ expiresAt: new Date(Date.now() - 1000) });
 const signUp = (email: string, changes: Record<string, unknown> = {}) =>
   post('/v1/sign-ups', {
@@ -52,7 +54,7 @@ describe('signing up', () => {
     }
     expect(await signInStatus(email)).toBe('email_not_verified');
     const token = link.searchParams.get('token') ?? '';
-    const confirmed = await browser.submit('/verify-email', { token });
+    const confirmed = await browser.submit('/verify-email', { token, password: PASSWORD });
     expect([confirmed.statusCode, confirmed.headers['content-type']]).toEqual([
       200,
       'text/html; charset=utf-8',
@@ -72,11 +74,11 @@ describe('signing up', () => {
     await signUp(email);
     const first = await tokenFor(api.db, email);
     await expireLinks();
-    expect(await statusOf(`/v1/email-verifications/${first}`)).toBe(410);
+    expect(await confirm(first)).toBe(410);
     expect(await statusOf('/v1/email-verifications', { email })).toBe(202);
     const second = await tokenFor(api.db, email);
-    expect(await statusOf(`/v1/email-verifications/${first}`)).toBe(410);
-    const uses = await Promise.all([1, 2, 3].map(() => statusOf(`/v1/email-verifications/${second}`)));
+    expect(await confirm(first)).toBe(410);
+    const uses = await Promise.all([1, 2, 3].map(() => confirm(second)));
     expect(uses.sort()).toEqual([204, 410, 410]);
     expect(await signInStatus(email)).toBe(200);
     await post('/v1/email-verifications', { email });
@@ -104,14 +106,37 @@ describe('signing up', () => {
     });
     const strangers = await tokenFor(api.db, email);
     await signUp(email);
-    expect(await statusOf(`/v1/email-verifications/${strangers}`)).toBe(410);
-    expect(await statusOf(`/v1/email-verifications/${await tokenFor(api.db, email)}`)).toBe(204);
+    expect(await confirm(strangers)).toBe(410);
+    expect(await confirm(await tokenFor(api.db, email))).toBe(204);
     expect(await signInStatus(email, 'a password of a stranger')).toBe('wrong_credentials');
     const session = (await (await signIn(api.app, { email })).call('GET', '/v1/session')).json();
     expect(session).toMatchObject({
       person: { name: 'Wanda Widget' },
       accounts: [{ name: 'Widgets Inc.' }],
     });
+  });
+
+  it('lets in nobody who signed up later with the address of somebody else', async () => {
+    const email = freshAddress();
+    await signUp(email);
+    await signUp(email, { password: 'a password of a stranger' });
+    const token = await tokenFor(api.db, email);
+    const browser = new Browser(api.app);
+    const page = await browser.submit('/verify-email', { token, password: PASSWORD });
+    expect([page.statusCode, page.body]).toEqual([422, expect.stringContaining('latest sign-up')]);
+    const answer = await post(`/v1/email-verifications/${token}`, { password: PASSWORD });
+    expect(problemOf(answer).errors).toMatchObject([{ pointer: '/password', code: 'wrong' }]);
+    expect(await signInStatus(email, 'a password of a stranger')).toBe('email_not_verified');
+
+    // Whoever reads the mailbox comes in all the same.
+    await post('/v1/password-resets', { email });
+    const reset = `/v1/password-resets/${await tokenFor(api.db, email)}`;
+    expect(await statusOf(reset, { password: NEW_PASSWORD })).toBe(204);
+    expect(await confirm(token, NEW_PASSWORD)).toBe(410);
+    const session = (
+      await (await signIn(api.app, { email }, NEW_PASSWORD)).call('GET', '/v1/session')
+    ).json();
+    expect(session.accounts).toMatchObject([{ name: 'Widgets Inc.', role: 'admin' }]);
   });
 
   it.each([
@@ -192,7 +217,7 @@ describe('a forgotten password', () => {
     const body = { password: NEW_PASSWORD };
     expect(await statusOf(`/v1/password-resets/${confirmation}`, body)).toBe(410);
     await post('/v1/password-resets', { email });
-    expect(await statusOf(`/v1/email-verifications/${await tokenFor(api.db, email)}`)).toBe(410);
+    expect(await confirm(await tokenFor(api.db, email))).toBe(410);
   });
 
   it('has a page, which changes nothing before its button is pressed', async () => {
@@ -217,6 +242,10 @@ describe('a forgotten password', () => {
     const foreign = new Browser(api.app, { 'sec-fetch-site': 'cross-site' });
     const refused = await foreign.submit('/reset-password', { token, password: PASSWORD });
     expect([refused.statusCode, refused.headers['content-type']]).toEqual([403, 'text/html; charset=utf-8']);
+    for (const path of ['/reset-password', '/verify-email']) {
+      const strange = await browser.submit(path, { token: 'ver_\u0000.\u0000', password: NEW_PASSWORD });
+      expect(strange.statusCode).toBe(410);
+    }
     const junk = await browser.call('GET', `/reset-password?token=${encodeURIComponent('"><script>')}`);
     expect([junk.statusCode, junk.body]).toEqual([410, expect.not.stringContaining('<script')]);
   });
