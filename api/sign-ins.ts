@@ -10,12 +10,16 @@ import { ProblemError } from './problems.ts';
 
 const AGAIN = 'The sign-in with the password has ended. Begin again: POST /v1/session.';
 
-/** What better-auth refuses for, as we tell it. Everything else answers like a wrong password. */
+const ANEW =
+  'Your authenticator app and backup codes are not valid any more. Ask an operator to take two-factor authentication away, and set it up anew.';
+
+/** What better-auth refuses for, and we beside it, as we tell it. Everything else answers like a wrong password. */
 const REFUSALS: Record<string, () => ProblemError> = {
   EMAIL_NOT_VERIFIED: () => new ProblemError('email_not_verified'),
   BANNED_USER: () => new ProblemError('forbidden', { detail: 'This person is disabled. Ask an operator.' }),
   INVALID_TWO_FACTOR_COOKIE: () => new ProblemError('wrong_credentials', { detail: AGAIN }),
   TOO_MANY_ATTEMPTS_REQUEST_NEW_CODE: () => new ProblemError('wrong_credentials', { detail: AGAIN }),
+  AUTH_SECRET_CHANGED: () => new ProblemError('wrong_credentials', { detail: ANEW }),
   ACCOUNT_TEMPORARILY_LOCKED: () =>
     new ProblemError('wrong_credentials', {
       detail: 'Too many wrong codes in a row. Try again in 15 minutes.',
@@ -34,7 +38,7 @@ export async function refuse(
   throw REFUSALS[code]?.() ?? new ProblemError('wrong_credentials');
 }
 
-/** Notes a sign-in that was refused. `why`: better-auth's word. */
+/** Notes a sign-in that was refused. `why`: better-auth's word, or the provider's, which may be anything. */
 export async function noteRefusal(
   api: ApiContext,
   request: FastifyRequest,
@@ -46,7 +50,7 @@ export async function noteRefusal(
     type: of.by === 'two-factor' ? 'two-factor.refused' : 'session.refused',
     actor: null,
     targetId: personId,
-    data: { ...data, why: data.why.slice(0, 64).toLowerCase().replaceAll('_', '-') },
+    data: { ...data, why: data.why.slice(0, 64).toWellFormed().toLowerCase().replaceAll('_', '-') },
   });
 }
 

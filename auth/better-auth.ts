@@ -4,7 +4,9 @@
  */
 import { betterAuth } from 'better-auth';
 import { drizzleAdapter } from 'better-auth/adapters/drizzle';
+import { symmetricDecrypt } from 'better-auth/crypto';
 import { admin, genericOAuth, organization, twoFactor } from 'better-auth/plugins';
+import { eq } from 'drizzle-orm';
 import { type Config, ConfigError } from '../contract/config.ts';
 import { type IdPrefix, newId } from '../contract/ids.ts';
 import { PASSWORD } from '../contract/people.ts';
@@ -63,6 +65,19 @@ export function createAuth(db: Database, config: Config, publicUrl: string) {
       const identifier = readSigned(cookies, `${prefix}two_factor`, secret);
       const { internalAdapter } = await auth.$context;
       return (identifier && (await internalAdapter.findVerificationValue(identifier))?.value) || null;
+    },
+    /** Whether codes of a person can be checked: not where their app was set up under another AUTH_SECRET. */
+    async canCheckCodes(personId: string): Promise<boolean> {
+      const { twoFactors } = tables;
+      const [row] = await db
+        .select({ secret: twoFactors.secret })
+        .from(twoFactors)
+        .where(eq(twoFactors.personId, personId));
+      if (!row) return true;
+      return symmetricDecrypt({ key: secret, data: row.secret }).then(
+        () => true,
+        () => false,
+      );
     },
     /** Whether a session that is used now has to be prolonged (`api.getSession`). */
     isDue: (expiresAt: Date) => expiresAt.getTime() - Date.now() < (lifetime - renewAfter) * 1000,

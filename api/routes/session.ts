@@ -78,6 +78,9 @@ export const sessionRoutes: Routes = async (app, { api }) => {
       const { code, backupCode } = request.body;
       const headers = authHeaders(auth, request, { signingIn: true });
       const personId = await auth.signingIn(request.headers.cookie);
+      if (personId !== null && !(await auth.canCheckCodes(personId))) {
+        return refuse(api, request, { code: 'AUTH_SECRET_CHANGED' }, { personId });
+      }
       const answer =
         code === undefined
           ? await askAuth(

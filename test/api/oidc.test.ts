@@ -110,6 +110,16 @@ it('takes an answer of the provider once, in the browser that asked', async () =
   }
 });
 
+it('notes whatever reason the provider gives', async () => {
+  const browser = new Browser(api.app);
+  const start = await browser.call('GET', '/v1/session/oidc');
+  const state = new URL(String(start.headers['location'])).searchParams.get('state');
+  // The 64th character of the reason is half of one.
+  const reason = encodeURIComponent(`${'x'.repeat(63)}😀`);
+  const answer = await browser.call('GET', `/v1/session/oidc/callback?state=${state}&error=${reason}`);
+  expect(answer.statusCode).toBe(403);
+});
+
 it.each(['https://evil.example/', '//evil.example', '/\\evil.example', '/a b', ''])(
   'sends nobody to %j afterwards',
   async (returnTo) => {

@@ -1,5 +1,6 @@
 /** Two-factor authentication, with the codes that an authenticator app shows. */
-import { eq } from 'drizzle-orm';
+import { symmetricEncrypt } from 'better-auth/crypto';
+import { and, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { auditEvents, twoFactors, verifications } from '../../db/schema.ts';
 import { Browser, createUser, PASSWORD, setUpTwoFactor, signIn } from '../support/people.ts';
@@ -147,6 +148,25 @@ describe('signing in with it', () => {
       401,
       expect.stringContaining('15 minutes'),
     ]);
+  });
+
+  it('says what to do where the app was set up under another AUTH_SECRET', async () => {
+    const { id, email, code, backupCodes } = await person();
+    const key = 'another secret of at least 32 characters';
+    const secret = await symmetricEncrypt({ key, data: 'anything' });
+    await api.db.update(twoFactors).set({ secret, backupCodes: secret }).where(eq(twoFactors.personId, id));
+    for (const body of [{ code: await code() }, { backupCode: backupCodes[0] ?? '' }]) {
+      const refused = await sendCode(await halfway(email), body);
+      expect([refused.statusCode, problemOf(refused).detail]).toEqual([
+        401,
+        expect.stringContaining('Ask an operator'),
+      ]);
+    }
+    const [event] = await api.db
+      .select()
+      .from(auditEvents)
+      .where(and(eq(auditEvents.targetId, id), eq(auditEvents.type, 'two-factor.refused')));
+    expect(event?.data).toEqual({ by: 'two-factor', why: 'auth-secret-changed' });
   });
 
   it('leaves nothing in the database that ends a sign-in under way for somebody else', async () => {
