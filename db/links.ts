@@ -4,10 +4,11 @@
  * hash is enough.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { and, eq, gt, inArray, like, lt, notExists, type SQL, sql } from 'drizzle-orm';
+import { and, eq, gt, inArray, like, lt, type SQL, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import type { Database, Transaction } from './client.ts';
-import { memberships, people, verifications } from './schema.ts';
+import { unconfirmed } from './people.ts';
+import { people, verifications } from './schema.ts';
 
 /** What a link lets its reader do: set a password, or confirm the address and with it the sign-up. */
 export type LinkPurpose = 'password' | 'email';
@@ -124,9 +125,7 @@ export async function deleteExpiredLinks(db: Database, batch = 1_000): Promise<n
     const deleted = await tx.delete(t).where(inArray(t.id, old)).returning({ identifier: t.identifier });
     const signUps = deleted.flatMap(({ identifier }) => /^email:(.+)$/.exec(identifier)?.[1] ?? []);
     if (signUps.length > 0) {
-      const unconfirmed = and(eq(people.emailVerified, false), eq(people.role, 'user'));
-      const alone = notExists(tx.select().from(memberships).where(eq(memberships.personId, people.id)));
-      await tx.delete(people).where(and(inArray(people.id, signUps), unconfirmed, alone));
+      await tx.delete(people).where(and(inArray(people.id, signUps), unconfirmed(tx)));
     }
     return deleted.length;
   });

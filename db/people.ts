@@ -1,5 +1,5 @@
 /** People: finding them, who belongs to which account, and what is done to them. */
-import { and, asc, desc, eq, inArray, isNull, lt, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, isNull, lt, notExists, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import type { Database, Transaction } from './client.ts';
 import { prepared } from './prepared.ts';
@@ -25,6 +25,17 @@ export async function findPerson(
 export async function lockPerson(tx: Transaction, id: string): Promise<PersonRow | null> {
   const [row] = await tx.select().from(people).where(eq(people.id, id)).for('no key update');
   return row ?? null;
+}
+
+/** Sign-ups that nobody has confirmed: their addresses are nobody's. */
+export function unconfirmed(db: Database | Transaction) {
+  const member = db.select().from(memberships).where(eq(memberships.personId, people.id));
+  return and(eq(people.emailVerified, false), eq(people.role, 'user'), notExists(member));
+}
+
+/** Deletes the sign-up of an address that was not confirmed; its link ends with it. */
+export async function deleteUnconfirmed(tx: Transaction, email: string): Promise<void> {
+  await tx.delete(people).where(and(eq(people.email, email), unconfirmed(tx)));
 }
 
 /** Somebody new, or null where the address is taken. */

@@ -3,7 +3,14 @@ import { z } from 'zod';
 import { emptyBody } from '../../contract/fields.ts';
 import { newStaff, personChange, personPage, personQuery, personView } from '../../contract/people.ts';
 import { recordAudit } from '../../db/audit.ts';
-import { createPerson, listPeople, lockPerson, removeTwoFactor, updatePerson } from '../../db/people.ts';
+import {
+  createPerson,
+  deleteUnconfirmed,
+  listPeople,
+  lockPerson,
+  removeTwoFactor,
+  updatePerson,
+} from '../../db/people.ts';
 import { endSessions } from '../../db/sessions.ts';
 import { answers, GUARDED, noBody, WRITES } from '../answers.ts';
 import { originOf } from '../audit.ts';
@@ -69,6 +76,8 @@ export const peopleRoutes: Routes = async (app, { api }) => {
     async (request, reply) => {
       const { actor } = staffOf(request);
       const { answer, result } = await inTransaction(api.db, keyedRequest(request), async (tx) => {
+        // Whoever signs up with somebody's address must not keep them out of the staff.
+        await deleteUnconfirmed(tx, request.body.email);
         const person = await createPerson(tx, { ...request.body, emailVerified: false });
         if (!person) {
           throw new ProblemError('already_exists', { detail: 'Somebody has this email address already.' });

@@ -13,7 +13,7 @@ let operator: TestPerson;
 let boss: Browser;
 
 beforeAll(async () => {
-  api = await startTestApi();
+  api = await startTestApi({ OPEN_SIGN_UP: 'true' });
   operator = await createUser(api.db, 'operator');
   boss = await signIn(api.app, operator);
 });
@@ -56,6 +56,22 @@ describe('a new staff person', () => {
     const { email: customers } = await createUser(api.db);
     expect(problemOf(await add({ email: customers })).code).toBe('already_exists');
   });
+});
+
+it('takes the address of a sign-up that nobody confirmed, whose password and link end', async () => {
+  const email = `${newId('usr')}@staff.example`;
+  const password = 'a password of a stranger';
+  const signUp = { name: 'Mallory', email, password, accountName: 'Mallory Ltd.' };
+  expect((await api.call(null, 'POST', '/v1/sign-ups', signUp)).statusCode).toBe(202);
+  const strangers = await tokenFor(api.db, email);
+  const added = await add({ email });
+  expect(added.json()).toMatchObject({ name: 'Sam Support', role: 'support' });
+  const confirm = `/v1/email-verifications/${strangers}`;
+  expect((await api.call(null, 'POST', confirm, { password })).statusCode).toBe(410);
+  const staffs = `/v1/password-resets/${await tokenFor(api.db, email)}`;
+  expect((await api.call(null, 'POST', staffs, { password: PASSWORD })).statusCode).toBe(204);
+  expect((await api.call(null, 'POST', '/v1/session', { email, password })).statusCode).toBe(401);
+  await signIn(api.app, { email });
 });
 
 describe('the list of people', () => {
