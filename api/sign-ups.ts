@@ -5,7 +5,7 @@ import { verifyPassword } from '../auth/passwords.ts';
 import { newId } from '../contract/ids.ts';
 import { recordAudit } from '../db/audit.ts';
 import type { Transaction } from '../db/client.ts';
-import { writeEmail } from '../db/email-rows.ts';
+import { hasHadEnough, writeEmail } from '../db/email-rows.ts';
 import { createLink, findLink, latestLink, takeLink } from '../db/links.ts';
 import {
   createPerson,
@@ -34,7 +34,8 @@ export interface SignUp {
 
 /**
  * Takes a sign-up; the id of the person whose email is to be sent, or null where the address is somebody's already.
- * One that was never verified is nobody's: the latest sign-up counts, and links of earlier ones end.
+ * One that was never verified is nobody's: the latest sign-up counts, and links of earlier ones end. Null, too, where the
+ * address has had its share of emails; the latest link stays then.
  */
 export async function signUp(
   api: ApiContext,
@@ -45,7 +46,7 @@ export async function signUp(
   return api.db.transaction(async (tx) => {
     const created = await createPerson(tx, { name, email, role: 'user', emailVerified: false });
     const found = created ?? (await unverified(tx, email));
-    if (!found) return null;
+    if (!found || (await hasHadEnough(tx, email, 'verify-email'))) return null;
     const person = await updatePerson(tx, found.id, { name });
     await setPassword(tx, person.id, hash);
     await writeVerification(api, tx, person, accountName);
@@ -57,12 +58,12 @@ export async function signUp(
   });
 }
 
-/** Writes the email of a sign-up once more; null where there is none under way. */
+/** Writes the email of a sign-up once more; null where there is none under way, or where it had its share of emails. */
 export async function repeatVerification(api: ApiContext, email: string): Promise<string | null> {
   return api.db.transaction(async (tx) => {
     const person = await unverified(tx, email);
     const earlier = person && (await latestLink(tx, 'email', person.id));
-    if (!earlier) return null;
+    if (!earlier || (await hasHadEnough(tx, email, 'verify-email'))) return null;
     await writeVerification(api, tx, person, earlier.accountName);
     return person.id;
   });

@@ -1,4 +1,5 @@
 /** Emails are written in the transaction of the change they tell of, and sent later by the lane. */
+import { and, eq, gt, sql } from 'drizzle-orm';
 import type { CommentEmailData, EmailData, NumberEmailData } from '../contract/emails.ts';
 import { newId } from '../contract/ids.ts';
 import type { CommentNotice, EmailKind, NumberState, RejectionNotice } from '../contract/number.ts';
@@ -63,6 +64,20 @@ export async function writeEmail<K extends EmailKind>(
   const id = newId('eml');
   const { mailDomain: domain, ...rest } = email;
   await tx.insert(emails).values({ ...rest, id, messageId: `${id}@${domain}` });
+}
+
+/** Emails of one kind to one address within an hour that whoever knows the address may cause, signed in or not. */
+const AN_HOUR = 5;
+
+/** Whether an address has had its share of a kind of emails for now, so that nobody fills a mailbox in our name. */
+export async function hasHadEnough(tx: Transaction, recipient: string, kind: EmailKind): Promise<boolean> {
+  const lately = gt(emails.createdAt, sql`now() - interval '1 hour'`);
+  const found = await tx
+    .select({ id: emails.id })
+    .from(emails)
+    .where(and(eq(emails.recipient, recipient), eq(emails.kind, kind), lately))
+    .limit(AN_HOUR);
+  return found.length === AN_HOUR;
 }
 
 /** The domain of a From header such as `Numbers <numbers@example.com>`. */

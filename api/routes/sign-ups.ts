@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { hashPassword } from '../../auth/passwords.ts';
 import { addressBody, newPasswordBody, passwordBody, signUpBody } from '../../contract/people.ts';
 import { recordAudit } from '../../db/audit.ts';
+import { hasHadEnough } from '../../db/email-rows.ts';
 import { findPerson } from '../../db/people.ts';
 import { answers, noBody, SESSION_WRITES } from '../answers.ts';
 import { originOf } from '../audit.ts';
@@ -57,7 +58,7 @@ export const signUpRoutes: Routes = async (app, { api }) => {
       config,
       schema: {
         summary: 'Send the email of a sign-up again',
-        description: `The link of the email before ends. ${UNTOLD}`,
+        description: `The link of the email before ends. An address gets five of them within an hour, sign-ups included. ${UNTOLD}`,
         operationId: 'repeatVerification',
         tags: ['Session'],
         body: addressBody,
@@ -102,7 +103,7 @@ export const signUpRoutes: Routes = async (app, { api }) => {
       config,
       schema: {
         summary: 'Ask for an email to set a new password',
-        description: `The link in it works once, for an hour. ${UNTOLD}`,
+        description: `The link in it works once, for an hour. An address gets five of them within an hour; more requests change nothing. ${UNTOLD}`,
         operationId: 'requestPasswordReset',
         tags: ['Session'],
         body: addressBody,
@@ -112,8 +113,9 @@ export const signUpRoutes: Routes = async (app, { api }) => {
     async (request, reply) => {
       const { email } = request.body;
       const person = await findPerson(api.db, { email });
-      const mayReset = person !== null && !person.banned;
-      await api.db.transaction(async (tx) => {
+      const laneToSend = await api.db.transaction(async (tx) => {
+        const mayReset =
+          person !== null && !person.banned && !(await hasHadEnough(tx, email, 'reset-password'));
         if (mayReset) await writePasswordLink(api, tx, person, 'reset-password');
         await recordAudit(tx, {
           ...originOf(request),
@@ -122,8 +124,9 @@ export const signUpRoutes: Routes = async (app, { api }) => {
           targetId: person?.id ?? null,
           data: { email },
         });
+        return mayReset ? person.id : null;
       });
-      if (mayReset) sendSoon(api, person.id, request.log);
+      if (laneToSend !== null) sendSoon(api, laneToSend, request.log);
       return reply.code(202).send(undefined);
     },
   );

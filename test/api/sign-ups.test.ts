@@ -183,6 +183,26 @@ describe('a forgotten password', () => {
     }
   });
 
+  it('is asked for as often as anybody likes, and mailed five times an hour: the last link works', async () => {
+    const person = await createUser(api.db);
+    const newcomer = freshAddress();
+    await signUp(newcomer);
+    for (let asked = 0; asked < 6; asked++) {
+      expect(await statusOf('/v1/password-resets', { email: person.email })).toBe(202);
+      expect(await statusOf('/v1/email-verifications', { email: newcomer })).toBe(202);
+    }
+    expect((await signUp(newcomer, { password: NEW_PASSWORD })).statusCode).toBe(202);
+    expect([(await lettersTo(person.email)).length, (await lettersTo(newcomer)).length]).toEqual([5, 5]);
+    const reset = `/v1/password-resets/${await tokenFor(api.db, person.email)}`;
+    expect(await statusOf(reset, { password: NEW_PASSWORD })).toBe(204);
+    expect(await confirm(await tokenFor(api.db, newcomer))).toBe(204);
+
+    const anHourAgo = new Date(Date.now() - 3_600_000);
+    await api.db.update(emails).set({ createdAt: anHourAgo }).where(eq(emails.recipient, person.email));
+    await post('/v1/password-resets', { email: person.email });
+    expect(await lettersTo(person.email)).toHaveLength(6);
+  });
+
   it('tells nobody whose addresses are known', async () => {
     const person = await createUser(api.db);
     const known = await post('/v1/password-resets', { email: person.email });
