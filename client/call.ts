@@ -1,7 +1,7 @@
 /** One call over all its tries. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NoAnswerError, ProblemError } from './problem.ts';
-import { type Backoff, mayRetry, retryAfterMs, waitMs } from './retry.ts';
+import { type Backoff, mayRetry, waitMs } from './retry.ts';
 
 export interface Settings {
   baseUrl: string;
@@ -42,16 +42,15 @@ export async function call(settings: Settings, request: Request): Promise<Answer
   for (let tries = 1; ; tries++) {
     const left = Math.max(1, ends - Date.now());
     let failure: unknown;
-    let after = 0;
     try {
       const response = await send(settings, request, Math.min(left, settings.tryMs));
       if (response.status < 400) return response;
       failure = new ProblemError(name, response);
-      after = retryAfterMs(response.headers.get('retry-after'), Date.now());
     } catch (error) {
       request.signal?.throwIfAborted();
       failure = error;
     }
+    const after = failure instanceof ProblemError ? failure.retryAfterMs : 0;
     const wait = waitMs(tries, after, settings.backoff, Math.random());
     if (!mayRetry(failure) || Date.now() + wait >= ends) {
       throw failure instanceof ProblemError

@@ -6,11 +6,14 @@
  *     const number = await client.numbers.submit({ displayName, mobileNumber, businessCategory: 'RETAIL' });
  *     for await (const one of client.numbers.list({ status: 'REJECTED' })) console.log(one.rejection?.reason);
  */
+
+import type { StreamEvent } from '../contract/stream.ts';
 import type { Settings } from './call.ts';
 import { methodOf } from './methods.ts';
 import type { MethodOf, Operation } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 import type { Backoff } from './retry.ts';
+import { type StreamOptions, stream } from './stream.ts';
 
 export { NoAnswerError, ProblemError } from './problem.ts';
 
@@ -29,13 +32,16 @@ export interface ClientOptions {
 }
 
 type Operations = typeof OPERATIONS;
-export type Client = {
+type Methods = {
   [Group in keyof Operations]: {
     [Name in keyof Operations[Group]]: Operations[Group][Name] extends infer O extends Operation
       ? MethodOf<O>
       : never;
   };
 };
+
+/** Operations by what they are about, and the stream of changes: `for await (const { event, data } of client.stream())`. */
+export type Client = Methods & { stream(options?: StreamOptions): AsyncIterable<StreamEvent> };
 
 export function createClient(options: ClientOptions): Client {
   const settings: Settings = {
@@ -47,12 +53,13 @@ export function createClient(options: ClientOptions): Client {
     backoff: options.backoff ?? { firstMs: 250, mostMs: 10_000 },
   };
   const groups = Object.entries(OPERATIONS as Record<string, Record<string, Operation>>);
-  return Object.fromEntries(
+  const methods = Object.fromEntries(
     groups.map(([group, operations]) => [
       group,
       Object.fromEntries(
         Object.entries(operations).map(([name, operation]) => [name, methodOf(settings, operation)]),
       ),
     ]),
-  ) as unknown as Client;
+  ) as unknown as Methods;
+  return { ...methods, stream: (how) => stream(settings, how) };
 }

@@ -34,7 +34,7 @@ function requestOf({ call: named, query, body, file, reads }: Operation, args: u
   };
 }
 
-function search(query: Record<string, unknown> = {}): string {
+export function search(query: Record<string, unknown> = {}): string {
   const pairs = Object.entries(query).flatMap(([name, value]) =>
     [value].flat().flatMap((one) => (one === undefined ? [] : [[name, String(one)] as [string, string]])),
   );

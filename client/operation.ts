@@ -18,6 +18,8 @@ export interface Operation {
   /** One of these says what is answered; without any it is nothing. */
   answer?: z.ZodType;
   page?: z.ZodType<{ items: unknown[]; nextCursor: string | null }>;
+  /** Events are answered, without an end. */
+  events?: z.ZodType;
   /** A file is sent, as the field `file` of a form. */
   file?: true;
   /** Bytes are answered. */

@@ -22,6 +22,8 @@ export class ProblemError extends Error {
   readonly errors: Fault[];
   /** Names the request in the API's logs. */
   readonly requestId: string | null;
+  /** How long to wait before another try, as the API asks; 0 where it does not. */
+  readonly retryAfterMs: number;
   /** Everything that was answered, with members that only some problems have: `numberId`, `decision` … */
   readonly problem: Record<string, unknown>;
 
@@ -34,6 +36,7 @@ export class ProblemError extends Error {
     this.detail = detail;
     this.errors = (problem['errors'] as Fault[] | undefined) ?? [];
     this.requestId = headers.get('x-request-id');
+    this.retryAfterMs = retryAfterMs(headers.get('retry-after'), Date.now());
     this.problem = problem;
   }
 }
@@ -59,4 +62,11 @@ function read(body: string): Record<string, unknown> {
   } catch {
     return {};
   }
+}
+
+/** `Retry-After`, seconds or a date, in milliseconds from `now`; 0 where there is none. */
+export function retryAfterMs(header: string | null, now: number): number {
+  if (header === null) return 0;
+  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - now;
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
 }

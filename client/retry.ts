@@ -32,10 +32,3 @@ export function waitMs(
 ): number {
   return retryAfterMs + Math.round(random * Math.min(mostMs, firstMs * 2 ** (tries - 1)));
 }
-
-/** `Retry-After`, seconds or a date, in milliseconds from `now`; 0 where there is none. */
-export function retryAfterMs(header: string | null, now: number): number {
-  if (header === null) return 0;
-  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - now;
-  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
-}

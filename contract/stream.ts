@@ -1,5 +1,6 @@
 /** What the stream of changes tells. In a server-sent event `data` is one line of JSON. */
 import { z } from 'zod';
+import { anyId } from './queries.ts';
 import { type Claim, claimantView, viewClaimant } from './reviews.ts';
 import { about, numberView, time } from './views.ts';
 
@@ -8,6 +9,16 @@ export const PLACE = '184467.90210.1767225600000';
 const place = z
   .string()
   .meta(about('A place in the stream, to resume from: send it as `Last-Event-ID`.', PLACE));
+
+/** A place as it is sent: not longer than any of ours. */
+export const givenPlace = z.string().max(60).optional();
+
+export const streamQuery = z.strictObject({
+  accountId: anyId
+    .optional()
+    .meta(about('Staff only: changes of this account.', 'org_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d')),
+  lastEventId: givenPlace.meta(about('As `Last-Event-ID`, which counts where both are sent.', PLACE)),
+});
 
 const claimView = z.object({
   numberId: z.string().meta(about('The number whose review it is.', 'num_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d')),
@@ -50,6 +61,7 @@ export const streamEvent = z
       }),
   ])
   .meta({ id: 'StreamEvent', description: 'An event; on the wire `data` is one line of JSON.' });
+export type StreamEvent = z.output<typeof streamEvent>;
 
 /** The claim on a number's review; undefined where there is none. */
 export function viewClaim(numberId: string, claim: Claim | undefined): z.output<typeof claimView> {

@@ -1,13 +1,12 @@
 /** Changes as they happen, as server-sent events. */
 import { Counter, Gauge } from 'prom-client';
 import { z } from 'zod';
-import { PLACE, streamEvent } from '../../contract/stream.ts';
+import { givenPlace, PLACE, streamEvent, streamQuery } from '../../contract/stream.ts';
 import { about } from '../../contract/views.ts';
 import { answers, GUARDED } from '../answers.ts';
 import { callerOf, tenantOf, viewerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
 import { absoluteLinks } from '../links.ts';
-import { anyId } from '../paging.ts';
 import { ProblemError } from '../problems.ts';
 import { keepConnection } from '../stream/connection.ts';
 import { createFeed, type Stream } from '../stream/feed.ts';
@@ -20,8 +19,6 @@ Open the stream, then load the lists: nothing is missed in between. Where the co
 \`Last-Event-ID\` (or \`lastEventId\`, where the header cannot be set): whatever has changed since is told, at least once.
 After more than 24 hours, \`reset\` comes first: load the lists again. A comment and an \`id\` come every 15 seconds. The
 stream ends when the key or session does.`;
-
-const place = z.string().max(60).optional();
 
 export const streamRoutes: Routes = async (app, { api }) => {
   const feed = createFeed(api.db, app.log, absoluteLinks(api.publicUrl));
@@ -65,14 +62,9 @@ export const streamRoutes: Routes = async (app, { api }) => {
         description: DESCRIPTION,
         operationId: 'streamChanges',
         tags: ['Stream'],
-        querystring: z.strictObject({
-          accountId: anyId
-            .optional()
-            .meta(about('Staff only: changes of this account.', 'org_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d')),
-          lastEventId: place.meta(about('As `Last-Event-ID`, which counts where both are sent.', PLACE)),
-        }),
+        querystring: streamQuery,
         headers: z.looseObject({
-          'last-event-id': place.meta(about('The `id` of the last event that came.', PLACE)),
+          'last-event-id': givenPlace.meta(about('The `id` of the last event that came.', PLACE)),
         }),
         response: answers(
           {

@@ -142,3 +142,31 @@ describe('a lost answer', () => {
     expect((await submitting).mobileNumber).toBe(body.mobileNumber);
   });
 });
+
+describe('the stream', () => {
+  it('tells of changes, and goes on where it was when the connection broke', async () => {
+    const seen: string[] = [];
+    const stop = new AbortController();
+    const opened = Promise.withResolvers<void>();
+    const listening = (async () => {
+      for await (const { event, data } of roaming.stream({ signal: stop.signal, onOpen: opened.resolve })) {
+        if (event === 'number') seen.push(`${data.id} ${data.status}`);
+      }
+    })();
+    const tells = (told: string) =>
+      until(async () => expect(seen).toContain(told), AbortSignal.timeout(20_000));
+    await Promise.race([opened.promise, listening]);
+    const { id } = await customer.numbers.submit(submission());
+    await tells(`${id} PENDING_VERIFICATION`);
+    proxy.drop();
+    await support.reviews.verify(id, { outcome: 'approved' });
+    await tells(`${id} PENDING_FACEBOOK_APPROVAL`);
+    stop.abort(new Error('Enough.'));
+    await expect(listening).rejects.toThrow('Enough.');
+  });
+
+  it('ends with a problem where nobody may listen', async () => {
+    const nobody = createClient({ baseUrl: api.url, apiKey: 'wna_nobody' });
+    await expect(all(nobody.stream())).rejects.toMatchObject({ code: 'unauthenticated' });
+  });
+});

@@ -3,15 +3,18 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Operation as ClientOperation } from '../../client/operation.ts';
 import { OPERATIONS } from '../../client/operations.ts';
+import { STREAM } from '../../client/stream.ts';
 import { documentOf, startTestApi, type TestApi } from '../api/harness.ts';
 import { type Operation, operationsOf } from '../support/openapi.ts';
 
-/** What only browsers, supervisors and readers call; and the stream, which is no call with an answer. */
-const NOT_FOR_PROGRAMS = ['Session', 'Health', 'Problems', 'Stream'];
+/** What only browsers, supervisors and readers call. */
+const NOT_FOR_PROGRAMS = ['Session', 'Health', 'Problems'];
 
-const methods = Object.entries(OPERATIONS as Record<string, Record<string, ClientOperation>>).flatMap(
-  ([group, operations]) =>
-    Object.entries(operations).map(([name, operation]) => [`${group}.${name}`, operation] as const),
+const methods = Object.entries({
+  ...(OPERATIONS as Record<string, Record<string, ClientOperation>>),
+  client: { stream: STREAM as ClientOperation },
+}).flatMap(([group, operations]) =>
+  Object.entries(operations).map(([name, operation]) => [`${group}.${name}`, operation] as const),
 );
 
 let api: TestApi;
@@ -35,7 +38,7 @@ function fieldsOf(schema: Json): { fields: string[]; required: string[] } {
 }
 
 /** The name of the schema that an answer carries. */
-const nameIn = (operation: Operation, type = 'application/json') => {
+const nameIn = (operation: Operation, type: string) => {
   const good = Object.entries(operation.answers).find(([status]) => /^20[01]$/.test(status))?.[1];
   return String(good?.content[type]?.schema['$ref']).split('/').at(-1);
 };
@@ -68,8 +71,9 @@ it.each(methods)('%s is an operation of the document', (_name, method) => {
     expect(fieldsOf(sent)).toEqual(fieldsOf(body.schema));
   }
 
-  const answer = method.answer ?? method.page;
+  const answer = method.answer ?? method.page ?? method.events;
   const nothing = '204' in operation.answers;
-  if (answer) expect(nameIn(operation)).toBe(z.globalRegistry.get(answer)?.id);
+  const answered = method.events ? 'text/event-stream' : 'application/json';
+  if (answer) expect(nameIn(operation, answered)).toBe(z.globalRegistry.get(answer)?.id);
   expect(nothing, 'whether there may be no answer').toBe(method.orNull ?? (!answer && !method.bytes));
 });

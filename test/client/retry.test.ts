@@ -4,7 +4,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ClientOptions, createClient, NoAnswerError, ProblemError } from '../../client/index.ts';
-import { retryAfterMs, waitMs } from '../../client/retry.ts';
+import { retryAfterMs } from '../../client/problem.ts';
+import { waitMs } from '../../client/retry.ts';
 
 const submission = {
   displayName: 'Widgets',
