@@ -4,9 +4,12 @@ import { exampleOf } from '../../api/openapi/json.ts';
 import { newId } from '../../contract/ids.ts';
 import { createApiKey } from '../../db/api-keys.ts';
 import { callbackProfiles, invitations } from '../../db/schema.ts';
+import { draw } from '../../images/draw.ts';
+import { createImageStore } from '../../images/store.ts';
 import { acceptNumber, freshNumber } from '../support/accepted.ts';
 import type { OpenApiDocument, Operation } from '../support/openapi.ts';
 import { createUser, PASSWORD } from '../support/people.ts';
+import { form, png } from '../support/pictures.ts';
 import type { TestApi } from './harness.ts';
 
 /** Who calls: `accountId` is their own account, or one that staff look at. */
@@ -27,6 +30,12 @@ const THINGS: Record<string, (world: World) => Promise<string>> = {
       .insert(callbackProfiles)
       .values({ id, accountId, name: 'Orders', url: 'https://example.com', statuses: ['read'] });
     return id;
+  },
+  '/v1/images/{id}': async ({ api, accountId }) => {
+    const by = { type: 'customer', id: null } as const;
+    const image = await createImageStore(api.db, api.config).add({ accountId, by }, await draw(await png()));
+    if ('fullUntil' in image) throw new Error('The quota of the account is used up.');
+    return image.id;
   },
   '/v1/members/{personId}': async ({ api, accountId }) =>
     (await createUser(api.db, 'user', { [accountId]: 'member' })).id,
@@ -90,6 +99,7 @@ const BODIES: Record<string, (world: World) => Input | Promise<Input>> = {
   removeTwoFactor: () => json({ password: PASSWORD }),
   invite: ({ role, accountId }) =>
     json({ email: `${newId('usr')}@people.example`, ...(role === 'operator' && { accountId }) }),
+  uploadImage: async () => form({ content: await png() }),
   createApiKey: async ({ api, role }) =>
     json({ name: 'New', ...(role === 'operator' && { personId: (await createUser(api.db, 'support')).id }) }),
   closeOwnAccount: () => json({ name: 'Widgets Inc.' }),
