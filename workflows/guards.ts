@@ -112,7 +112,7 @@ export function readQuestion(raw: unknown, defaults: Defaults): Read<NewQuestion
   }
   if (dueAt === undefined) return { problem: NO_DUE_TIME };
   if (stage === undefined) return { problem: 'stage is not a pending status' };
-  if (!isNullOr(isDuration)(remainingMs)) return { problem: 'remainingMs is not a number of milliseconds' };
+  if (!isNullOr(isTimeLeft)(remainingMs)) return { problem: 'remainingMs is not a number of milliseconds' };
   const { id: operationId, by } = request.value;
   return {
     value: {
@@ -254,11 +254,12 @@ export function isApprovalInput(raw: unknown): raw is NumberApprovalInput {
   );
 }
 
-/** A year. */
-const LONGEST_DUE_MS = 366 * 24 * 3_600_000;
+const YEAR_MS = 366 * 24 * 3_600_000;
 
 const isString = (raw: unknown) => typeof raw === 'string';
-const isDuration = (raw: unknown) => typeof raw === 'number' && raw >= 0 && raw <= LONGEST_DUE_MS;
+const isDuration = (raw: unknown) => typeof raw === 'number' && raw >= 0 && raw <= YEAR_MS;
+/** Until a due time that was sent by hand: that may be any of this century. */
+const isTimeLeft = (raw: unknown) => typeof raw === 'number' && raw >= 0 && raw <= 100 * YEAR_MS;
 const isCount = (raw: unknown) => Number.isSafeInteger(raw) && (raw as number) >= 0;
 const isTime = (raw: unknown): raw is string => isText(raw, 64) && !Number.isNaN(Date.parse(raw));
 const isNullOr = (check: (raw: unknown) => boolean) => (raw: unknown) => raw === null || check(raw);
@@ -304,6 +305,6 @@ const isQuestion = (raw: unknown) =>
   isListOf(raw['fields'], (field) => isText(field, 64)) &&
   isTime(raw['at']) &&
   isActor(raw['by']) &&
-  isDuration(raw['remainingMs']);
+  isTimeLeft(raw['remainingMs']);
 const isEnding = (raw: unknown) =>
   isObject(raw) && isId(raw['operationId']) && isActor(raw['by']) && isTime(raw['at']);

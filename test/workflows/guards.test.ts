@@ -9,6 +9,7 @@ import {
   readRelease,
   readWithdrawal,
 } from '../../workflows/guards.ts';
+import { apply } from '../../workflows/lifecycle.ts';
 import { decision, submittedState } from '../support/number-state.ts';
 
 const input = () => ({
@@ -242,6 +243,21 @@ describe('a start input', () => {
   });
 
   const state = (changes: object) => ({ ...input(), state: { ...input().state, ...changes } });
+
+  test('a question that left the stage more than a year, as due times sent by hand may have it', () => {
+    const at = { now: '2026-11-23T08:00:00.000Z', facebookDueMs: 1, replyDueMs: 1, approvalsNeeded: 1 };
+    const asked = readQuestion({ text: 'Which?', attempt: 2 }, defaults).value ?? expect.fail('refused');
+    const outcome = apply(
+      submittedState({ dueAt: '2099-12-31T00:00:00.000Z' }),
+      { type: 'ask', ...asked },
+      at,
+    );
+    const next = 'state' in outcome ? outcome.state : expect.fail(outcome.refused);
+    expect(isApprovalInput(state(next))).toBe(true);
+    const { remainingMs } = next.question ?? expect.fail('no question');
+    expect(readQuestion({ text: 'Which?', remainingMs }, defaults).problem).toBeUndefined();
+  });
+
   test.each([
     [null],
     [{}],
