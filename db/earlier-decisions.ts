@@ -8,7 +8,7 @@ import { type NumberRow, stateOf } from './number-row.ts';
 import { getNumbers } from './read.ts';
 import { numbers } from './schema.ts';
 
-/** Looked at, by number and thing in common: the latest. */
+/** Approved ones that are looked at for those of others, by number and thing in common: the latest. */
 const LOOKED_AT = 20;
 /** Told of, by number and thing in common. */
 const TOLD = 3;
@@ -66,13 +66,21 @@ export async function earlierDecisions(
 }
 
 /**
- * Ended submissions that are alike, the latest first: the index has them in that order, so that a name which
- * thousands have costs no more. An account's own approved numbers tell nothing: it may well have several.
+ * Ended submissions that are alike, the latest first. Each outcome is a walk along the index that ends early: a name
+ * which thousands have costs no more, and the many approved numbers of a chain hide no rejection.
  */
 function alike(same: FieldInCommon, condition: SQL): SQL {
-  return sql`(select id, ${sql.raw(`'${same}'`)} as same from (
-    select id, account_id, status from ${numbers}
-    where ${condition} and decided_at is not null and id <> asked.id
-    order by decided_at desc limit ${sql.raw(String(LOOKED_AT))}) as latest
-    where not (status = 'APPROVED' and account_id = asked.account_id) limit ${sql.raw(String(TOLD))})`;
+  const latest = (status: NumberStatus, limit: number) => sql`
+    (select id, account_id, status, decided_at from ${numbers}
+    where ${condition} and status = ${sql.raw(`'${status}'`)} and decided_at is not null and id <> asked.id
+    order by decided_at desc limit ${sql.raw(String(limit))})`;
+  // An account's own approved numbers tell nothing: it may well have several.
+  const ended = [
+    latest('REJECTED', TOLD),
+    latest('WITHDRAWN', TOLD),
+    latest('RELEASED', TOLD),
+    sql`(select * from ${latest('APPROVED', LOOKED_AT)} as approved where account_id <> asked.account_id)`,
+  ];
+  return sql`(select id, ${sql.raw(`'${same}'`)} as same from (${sql.join(ended, sql` union all `)}) as ended
+    order by decided_at desc limit ${sql.raw(String(TOLD))})`;
 }

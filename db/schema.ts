@@ -401,11 +401,13 @@ export const numbers = pgTable(
     index('numbers_reviewer')
       .on(t.previousReviewerId, t.status)
       .where(sql`${t.attempt} > 1 and ${t.status} in (${oneOf(PENDING_STATUSES)})`),
-    // Of earlier decisions on the same name or website, the latest first.
-    index('numbers_name')
-      .on(sql`lower(${t.displayName})`, t.decidedAt)
+    // Of earlier decisions on the same name or website, the latest of each kind first.
+    index('numbers_name_decided')
+      .on(sql`lower(${t.displayName})`, t.status, t.decidedAt)
       .where(sql`${t.decidedAt} is not null`),
-    index('numbers_website').on(t.website, t.decidedAt).where(sql`${t.decidedAt} is not null`),
+    index('numbers_website_decided')
+      .on(t.website, t.status, t.decidedAt)
+      .where(sql`${t.decidedAt} is not null`),
     index('numbers_unstarted')
       .on(t.id)
       .where(sql`${t.startedAttempt} < ${t.attempt} and ${t.status} in (${oneOf(LIVE_STATUSES)})`),

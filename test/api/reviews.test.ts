@@ -5,6 +5,7 @@ import { newId } from '../../contract/ids.ts';
 import type { Decision } from '../../contract/number.ts';
 import type { ReviewView } from '../../contract/reviews.ts';
 import { claims, numberEvents, numbers } from '../../db/schema.ts';
+import { freshNumber, readNumber } from '../support/accepted.ts';
 import { createAccount, createStaff } from '../support/stack.ts';
 import { startTestApi, submit, type TestApi } from './harness.ts';
 
@@ -237,5 +238,24 @@ describe('warnings', () => {
     }
     const { id } = await submit(api.call, account.key, { displayName: 'Acme' });
     expect((await warningsOf(id)).map(({ earlier }) => earlier?.numberId)).toEqual(ids.slice(0, 3));
+  });
+
+  it('tell of a rejection also where many own approved ones came after it', async () => {
+    const website = 'https://chain.example';
+    const rejected = await submit(api.call, account.key, { website, displayName: 'Chain' });
+    await set(rejected.id, { status: 'REJECTED', decidedAt: ago(90) });
+    const own = await readNumber(api.db, rejected.id);
+    const approved = Array.from({ length: 30 }, (_, index) => ({
+      ...own,
+      id: newId('num'),
+      mobileNumber: freshNumber(),
+      status: 'APPROVED' as const,
+      decidedAt: ago(index),
+    }));
+    await api.db.insert(numbers).values(approved);
+    const { id } = await submit(api.call, account.key, { website, displayName: 'Chain' });
+    expect((await warningsOf(id)).map(({ earlier }) => earlier)).toMatchObject([
+      { numberId: rejected.id, same: ['displayName', 'website'] },
+    ]);
   });
 });
