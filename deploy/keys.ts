@@ -14,7 +14,8 @@ import { z } from 'zod';
 import { passwordLink } from '../auth/links.ts';
 import { type Config, ConfigError, loadConfig } from '../contract/config.ts';
 import { newId } from '../contract/ids.ts';
-import { createApiKey } from '../db/api-keys.ts';
+import { createApiKey, type Scope } from '../db/api-keys.ts';
+import { type AuditEntry, recordAudit } from '../db/audit.ts';
 import { type Database, openDatabase, type Transaction } from '../db/client.ts';
 import { createLink } from '../db/links.ts';
 import { findPerson } from '../db/people.ts';
@@ -75,14 +76,22 @@ async function run(db: Database, config: Config, command: Command): Promise<void
       command[0] === 'staff'
         ? await person(tx, command[1], command[2], command[3])
         : await account(tx, command[1], command[2], command[3]);
-    return createApiKey(tx, { ...owner, name: 'Made by an operator', scopes: ['read', 'write'] });
+    const scopes: Scope[] = ['read', 'write'];
+    const created = await createApiKey(tx, { ...owner, name: 'Made by an operator', scopes });
+    const of = 'personId' in owner ? { personId: owner.personId } : {};
+    const accountId = 'organizationId' in owner ? owner.organizationId : null;
+    await note(tx, { type: 'key.created', accountId, targetId: created.id, data: { scopes, ...of } });
+    return created;
   });
   console.log(`${id} ${key}`);
 }
 
 async function account(db: Transaction, slug: string, name: string, address: string) {
   const values = { id: newId('org'), slug, name, notificationEmails: [address] };
-  await db.insert(organizations).values(values).onConflictDoNothing();
+  const { rowCount } = await db.insert(organizations).values(values).onConflictDoNothing();
+  if (rowCount === 1) {
+    await note(db, { type: 'account.created', accountId: values.id, targetId: values.id, data: { name } });
+  }
   const [found] = await db.select().from(organizations).where(eq(organizations.slug, slug));
   if (found && found.name !== name)
     throw new Error(`The account ${slug} exists, with the name "${found.name}".`);
@@ -91,7 +100,9 @@ async function account(db: Transaction, slug: string, name: string, address: str
 
 async function person(db: Transaction, role: 'support' | 'operator', name: string, address: string) {
   const values = { id: newId('usr'), role, name, email: address, emailVerified: true };
-  await db.insert(people).values(values).onConflictDoNothing();
+  const { rowCount } = await db.insert(people).values(values).onConflictDoNothing();
+  if (rowCount === 1)
+    await note(db, { type: 'person.created', targetId: values.id, data: { email: address, role } });
   const [found] = await db.select().from(people).where(eq(people.email, address));
   if (found && found.role !== role) throw new Error(`${address} has the role ${found.role} already.`);
   return { personId: found?.id ?? values.id };
@@ -105,17 +116,28 @@ async function printLink(db: Database, config: Config, email: string): Promise<v
   if (!person || person.banned)
     throw new Error(`There is no person with the address ${email} who may sign in.`);
   const expiresAt = new Date(Date.now() + LINK_MS);
-  const token = await db.transaction((tx) => createLink(tx, 'password', person.id, { data: {}, expiresAt }));
+  const token = await db.transaction(async (tx) => {
+    await note(tx, { type: 'password.reset-requested', targetId: person.id, data: { email } });
+    return createLink(tx, 'password', person.id, { data: {}, expiresAt });
+  });
   console.log(passwordLink(url, token));
 }
 
 /** The key stops at its next use. */
 async function revoke(db: Database, id: string): Promise<void> {
-  const revoked = await db
-    .update(apiKeys)
-    .set({ revokedAt: new Date() })
-    .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt)))
-    .returning({ id: apiKeys.id });
-  if (revoked.length === 0) throw new Error(`There is no key ${id} that is still valid.`);
+  await db.transaction(async (tx) => {
+    const [revoked] = await tx
+      .update(apiKeys)
+      .set({ revokedAt: new Date() })
+      .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt)))
+      .returning({ accountId: apiKeys.organizationId });
+    if (!revoked) throw new Error(`There is no key ${id} that is still valid.`);
+    await note(tx, { type: 'key.revoked', accountId: revoked.accountId, targetId: id });
+  });
   console.log(`${id} is revoked.`);
+}
+
+/** In the audit log. Nobody is named: whoever runs this has the database itself. */
+async function note(tx: Transaction, entry: Omit<AuditEntry, 'actor'>): Promise<void> {
+  await recordAudit(tx, { ...entry, actor: null, data: { ...entry.data, by: 'deploy/keys.ts' } });
 }

@@ -1,10 +1,12 @@
 /** `deploy/keys.ts` as an operator runs it. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { desc } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findKeyHolder } from '../db/api-keys.ts';
 import { findLink } from '../db/links.ts';
 import { findPerson } from '../db/people.ts';
+import { auditEvents } from '../db/schema.ts';
 import { createTestDatabase, type TestDatabase } from './support/database.ts';
 
 let database: TestDatabase;
@@ -64,6 +66,26 @@ describe('keys', () => {
     expect(await keys('revoke', id)).toBe(`${id} is revoked.`);
     expect(await findKeyHolder(database.db, key)).toBeNull();
     await expect(keys('revoke', id)).rejects.toThrow('that is still valid');
+  });
+
+  it('is in the audit log', async () => {
+    const { id } = await made('account', 'gadgets', 'Gadgets Inc.', 'ops@gadgets.example');
+    await keys('revoke', id);
+    await made('staff', 'support', 'Sue', 'sue@numbers.example');
+    const link = await keys('password-link', 'sue@numbers.example');
+    const events = await database.db.select().from(auditEvents).orderBy(desc(auditEvents.seq)).limit(6);
+    expect(events.map(({ type }) => type).reverse()).toEqual([
+      'account.created',
+      'key.created',
+      'key.revoked',
+      'person.created',
+      'key.created',
+      'password.reset-requested',
+    ]);
+    const sue = await findPerson(database.db, { email: 'sue@numbers.example' });
+    expect(events[0]).toMatchObject({ actor: null, targetId: sue?.id, data: { by: 'deploy/keys.ts' } });
+    expect(events[1]?.data).toMatchObject({ personId: sue?.id, scopes: ['read', 'write'] });
+    expect(JSON.stringify(events)).not.toContain(new URL(link).searchParams.get('token'));
   });
 
   it('says how it is used', async () => {
