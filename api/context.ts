@@ -1,7 +1,7 @@
 /** What every route works with. */
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { type Auth, createAuth } from '../auth/better-auth.ts';
-import type { Config } from '../contract/config.ts';
+import { type Config, ConfigError } from '../contract/config.ts';
 import { numberFields } from '../contract/fields.ts';
 import { workingTimeOf } from '../contract/working-time.ts';
 import type { AcceptanceSettings } from '../db/accept.ts';
@@ -25,7 +25,7 @@ export interface ApiContext extends ApiDeps {
   publicUrl: string;
   /** Which URLs are taken. */
   urls: { allowHttp: boolean };
-  /** The same for what has to be whole: links in emails. Without PUBLIC_URL, where the API listens. */
+  /** The same for what has to be whole: links in emails. Without PUBLIC_URL, outside production, where the API listens. */
   wholeUrl: string;
   auth: Auth;
   fields: ReturnType<typeof numberFields>;
@@ -44,6 +44,11 @@ export function createContext(deps: ApiDeps): ApiContext {
   const allowHttp =
     config.NODE_ENV !== 'production' && (config.ALLOW_HTTP_URLS ?? config.NODE_ENV === 'development');
   const publicUrl = config.PUBLIC_URL?.replace(/\/+$/, '') ?? '';
+  if (config.NODE_ENV === 'production' && publicUrl === '') {
+    throw new ConfigError(
+      'PUBLIC_URL is not set. Links in emails lead there, and its https makes cookies Secure.',
+    );
+  }
   const wholeUrl = publicUrl || `http://${config.HOST}:${config.PORT}`;
   return {
     ...deps,

@@ -202,7 +202,11 @@ describe('development', () => {
   });
 
   it('is not what production is, whatever is set', async () => {
-    const production = await startTestApi({ NODE_ENV: 'production', ALLOW_HTTP_URLS: 'true' });
+    const production = await startTestApi({
+      NODE_ENV: 'production',
+      PUBLIC_URL: 'https://numbers.example',
+      ALLOW_HTTP_URLS: 'true',
+    });
     try {
       const { key } = await createAccount(production.db);
       const body = submission({ incomingUrl: 'http://example.com/' });

@@ -158,6 +158,12 @@ it('does not start without its secret', async () => {
   expect((error as Error).message).toMatch(/^AUTH_SECRET is not set\. [^\n]+$/);
 });
 
+it('does not start in production without the address that links lead to', async () => {
+  const config = { ...api.config, NODE_ENV: 'production' as const };
+  const starting = buildApp({ db: api.db, config, workflows: TEMPORAL_DOWN, mail: MAIL_DOWN });
+  await expect(starting).rejects.toThrow(/^PUBLIC_URL is not set\. [^\n]+$/);
+});
+
 it('answers as unavailable while the database is away', async () => {
   const away = await startTestApi();
   const person = await createUser(away.db);
