@@ -91,7 +91,8 @@ export function sendPage(reply: FastifyReply, title: string, body: Html, status 
     .code(status)
     .headers({
       'content-security-policy': POLICY,
-      'referrer-policy': 'no-referrer',
+      // Not `no-referrer`: with it, browsers that do not say Sec-Fetch-Site send a form of ours with `Origin: null`.
+      'referrer-policy': 'same-origin',
       'cache-control': 'no-store',
       'x-robots-tag': 'noindex',
     })

@@ -40,7 +40,7 @@ it('loads its own style alone, tells nobody its address, and is kept nowhere', a
   const style = /<style>([\s\S]*)<\/style>/.exec(page.body)?.[1] ?? '';
   const hash = createHash('sha256').update(style).digest('base64');
   expect(page.headers['content-security-policy']).toContain(`default-src 'none'; style-src 'sha256-${hash}'`);
-  expect(page.headers['referrer-policy']).toBe('no-referrer');
+  expect(page.headers['referrer-policy']).toBe('same-origin');
   expect(page.headers['cache-control']).toBe('no-store');
 });
 

@@ -211,7 +211,7 @@ describe('the page', () => {
     for (let opened = 0; opened < 2; opened += 1) {
       const page = await show(token);
       expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
-      expect(page.headers['referrer-policy']).toBe('no-referrer');
+      expect(page.headers['referrer-policy']).toBe('same-origin');
       expect(page.body).toContain('&lt;b&gt;Widgets &amp; Co');
       expect(page.body).toContain('as an admin');
       expect(page.body).toContain(email);

@@ -248,7 +248,7 @@ describe('a forgotten password', () => {
     const page = await browser.call('GET', `/reset-password?token=${token}`);
     expect(page.body).toContain(`value="${token}"`);
     expect(page.headers).toMatchObject({
-      'referrer-policy': 'no-referrer',
+      'referrer-policy': 'same-origin',
       'cache-control': 'no-store',
       'content-security-policy': expect.stringContaining("form-action 'self'"),
     });
