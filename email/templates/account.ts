@@ -13,7 +13,8 @@ export function verifyEmail(data: LinkEmailData): Letter {
     subject: 'Please confirm your email address',
     heading: 'Please confirm your email address',
     blocks: [
-      paragraph(`Hello ${isolated(data.name)},`),
+      // No name: whoever signs up with somebody's address would write to them in our name.
+      paragraph('Hello,'),
       paragraph('somebody, hopefully you, signed up with this address. Please confirm that it is yours.'),
       linkBlock('Confirm this address', data.link),
       onlyYours(data),
