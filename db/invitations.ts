@@ -15,8 +15,9 @@ import { notBanned } from './sessions.ts';
 export type InvitationRow = typeof invitations.$inferSelect;
 
 const VALID_MS = 7 * 24 * 3_600_000;
-/** Of one account at a time: nobody sends mails to the whole world in our name. */
+/** Of one account at a time, and within 24 hours: nobody sends mails to the whole world in our name. */
 export const OPEN_INVITATIONS = 50;
+export const INVITATIONS_A_DAY = 200;
 
 /** SHA-256, hex. */
 function hashToken(token: string): string {
@@ -41,7 +42,8 @@ export interface NewInvitation {
 
 /**
  * Invites, and writes the email; an open invitation of the same address ends. `unknown`: there is no such account;
- * `closed`: it is; `member`: the person belongs to it; `limit`: it has `OPEN_INVITATIONS` already.
+ * `closed`: it is; `member`: the person belongs to it; `limit`: it has `OPEN_INVITATIONS` already, or has sent
+ * `INVITATIONS_A_DAY`.
  */
 export async function invite(
   tx: Transaction,
@@ -53,6 +55,7 @@ export async function invite(
   if (!account) return 'unknown';
   if (account.closedAt) return 'closed';
   if (await isMember(tx, accountId, email)) return 'member';
+  if ((await countLately(tx, accountId)) >= INVITATIONS_A_DAY) return 'limit';
   await revokeOpen(tx, accountId, email, by);
   if ((await countOpen(tx, accountId)) >= OPEN_INVITATIONS) return 'limit';
 
@@ -251,6 +254,16 @@ async function countOpen(tx: Transaction, accountId: string): Promise<number> {
     .select({ count: count() })
     .from(invitations)
     .where(and(eq(invitations.organizationId, accountId), isOpen));
+  return row?.count ?? 0;
+}
+
+/** Of whatever came of them. */
+async function countLately(tx: Transaction, accountId: string): Promise<number> {
+  const lately = gt(invitations.createdAt, sql`now() - interval '24 hours'`);
+  const [row] = await tx
+    .select({ count: count() })
+    .from(invitations)
+    .where(and(eq(invitations.organizationId, accountId), lately));
   return row?.count ?? 0;
 }
 

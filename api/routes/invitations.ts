@@ -5,7 +5,13 @@ import { invitationQuery } from '../../contract/account-queries.ts';
 import { invitationPage, invitationView, viewInvitation } from '../../contract/account-views.ts';
 import { emptyBody } from '../../contract/fields.ts';
 import { about } from '../../contract/views.ts';
-import { invite, listInvitations, OPEN_INVITATIONS, revokeInvitation } from '../../db/invitations.ts';
+import {
+  INVITATIONS_A_DAY,
+  invite,
+  listInvitations,
+  OPEN_INVITATIONS,
+  revokeInvitation,
+} from '../../db/invitations.ts';
 import { answers, GUARDED, noBody, WRITES } from '../answers.ts';
 import { auditOf } from '../audit.ts';
 import { type Caller, callerOf } from '../auth.ts';
@@ -59,7 +65,7 @@ export const invitationRoutes: Routes = async (app, { api }) => {
       config: { access: ['customer', 'operator'], scope: 'admin' },
       schema: {
         summary: 'Invite somebody to the account',
-        description: `By an email whose link works once, for seven days. Inviting an address again ends the invitation before. At most ${OPEN_INVITATIONS} are open at a time.`,
+        description: `By an email whose link works once, for seven days. Inviting an address again ends the invitation before. At most ${OPEN_INVITATIONS} are open at a time, and ${INVITATIONS_A_DAY} are sent within 24 hours.`,
         operationId: 'invite',
         tags: ['Account'],
         headers: writeHeaders,
@@ -137,6 +143,8 @@ function refusal(why: 'unknown' | 'closed' | 'member' | 'limit'): ProblemError {
         detail: 'The person with this address is a member already.',
       });
     case 'limit':
-      return new ProblemError('limit_reached', { fact: `There are ${OPEN_INVITATIONS} open invitations.` });
+      return new ProblemError('limit_reached', {
+        fact: `At most ${OPEN_INVITATIONS} invitations are open at a time, and ${INVITATIONS_A_DAY} are sent within 24 hours.`,
+      });
   }
 }

@@ -3,8 +3,9 @@ import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildApp } from '../../api/app.ts';
 import { createLogger } from '../../api/logging.ts';
+import { newId } from '../../contract/ids.ts';
 import { createApiKey, type Scope } from '../../db/api-keys.ts';
-import { OPEN_INVITATIONS } from '../../db/invitations.ts';
+import { INVITATIONS_A_DAY, OPEN_INVITATIONS } from '../../db/invitations.ts';
 import { auditEvents, emails, invitations, memberships, people } from '../../db/schema.ts';
 import { Browser, createUser, PASSWORD, signIn, tokenFor } from '../support/people.ts';
 import { createAccount, createStaff } from '../support/stack.ts';
@@ -100,6 +101,25 @@ describe('inviting', () => {
     const { key } = await adminOf();
     for (let sent = 0; sent < OPEN_INVITATIONS; sent += 1) await invited(key);
     expect(problemOf(await invite(key, { email: freshAddress() })).code).toBe('limit_reached');
+  });
+
+  it(`ends at ${INVITATIONS_A_DAY} a day, whatever came of them`, async () => {
+    const { key, accountId: organizationId } = await adminOf();
+    const rows = Array.from({ length: INVITATIONS_A_DAY }, () => ({
+      id: newId('inv'),
+      organizationId,
+      email: freshAddress(),
+      status: 'revoked' as const,
+      expiresAt: new Date(),
+    }));
+    await api.db.insert(invitations).values(rows);
+    expect(problemOf(await invite(key, { email: freshAddress() })).code).toBe('limit_reached');
+    const yesterday = new Date(Date.now() - 24 * 3_600_000);
+    await api.db
+      .update(invitations)
+      .set({ createdAt: yesterday })
+      .where(eq(invitations.organizationId, organizationId));
+    await invited(key);
   });
 
   it('is also for operators, who name the account', async () => {
