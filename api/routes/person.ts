@@ -2,6 +2,7 @@
 import { hashPassword, verifyPassword } from '../../auth/passwords.ts';
 import { ownChange, personView } from '../../contract/people.ts';
 import { recordAudit } from '../../db/audit.ts';
+import { takeLatestLink } from '../../db/links.ts';
 import { passwordOf, setPassword, updatePerson } from '../../db/people.ts';
 import { endSessions } from '../../db/sessions.ts';
 import { answers, GUARDED, SESSION_WRITES } from '../answers.ts';
@@ -21,7 +22,7 @@ export const personRoutes: Routes = async (app, { api }) => {
       config: { access: 'person', limit: 'sign-in' },
       schema: {
         summary: 'Change your name, password or notices',
-        description: 'A new password ends all other sessions of yours.',
+        description: 'A new password ends all other sessions of yours, and a link to set one.',
         operationId: 'changePerson',
         tags: ['Session'],
         body: ownChange,
@@ -40,6 +41,7 @@ export const personRoutes: Routes = async (app, { api }) => {
       const row = await db.transaction(async (tx) => {
         if (hash !== null) {
           await setPassword(tx, person.id, hash);
+          await takeLatestLink(tx, 'password', person.id);
           await endSessions(tx, person.id, { but: session.id });
           await recordAudit(tx, { ...by, type: 'password.changed', data: { by: 'person' } });
         }

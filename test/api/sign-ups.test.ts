@@ -272,7 +272,7 @@ describe('a forgotten password', () => {
 });
 
 describe('one’s own password', () => {
-  it('is changed with the current one, and ends the other sessions', async () => {
+  it('is changed with the current one, and ends the other sessions and the link to set it', async () => {
     const person = await createUser(api.db);
     const [browser, other] = [await signIn(api.app, person), await signIn(api.app, person)];
     const change = (currentPassword: string) =>
@@ -280,7 +280,10 @@ describe('one’s own password', () => {
     expect(problemOf(await change('not the password')).errors).toMatchObject([
       { pointer: '/currentPassword', code: 'wrong' },
     ]);
+    await post('/v1/password-resets', { email: person.email });
+    const reset = `/v1/password-resets/${await tokenFor(api.db, person.email)}`;
     expect((await change(PASSWORD)).json()).toMatchObject({ id: person.id, name: 'Wanda W.' });
+    expect(await statusOf(reset, { password: PASSWORD })).toBe(410);
     expect((await browser.call('GET', '/v1/session')).statusCode).toBe(200);
     expect((await other.call('GET', '/v1/session')).statusCode).toBe(401);
     expect(await signInStatus(person.email, NEW_PASSWORD)).toBe(200);
