@@ -38,6 +38,7 @@ import { categoryRoutes } from './routes/categories.ts';
 import { checkRoutes } from './routes/checks.ts';
 import { claimRoutes } from './routes/claims.ts';
 import { commentRoutes } from './routes/comments.ts';
+import { decisionLinkRoutes } from './routes/decision-links.ts';
 import { decisionRoutes } from './routes/decisions.ts';
 import { editRoutes } from './routes/edits.ts';
 import { endingRoutes } from './routes/endings.ts';
@@ -100,6 +101,7 @@ const ROUTES = [
   oidcRoutes,
   signUpRoutes,
   linkPageRoutes,
+  decisionLinkRoutes,
   personRoutes,
   peopleRoutes,
   healthRoutes,

@@ -1,6 +1,7 @@
 /** What every route works with. */
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { type Auth, createAuth } from '../auth/better-auth.ts';
+import { createDecisionTokens, type DecisionTokens } from '../auth/decision-tokens.ts';
 import { type Config, ConfigError } from '../contract/config.ts';
 import { numberFields } from '../contract/fields.ts';
 import { workingTimeOf } from '../contract/working-time.ts';
@@ -28,6 +29,7 @@ export interface ApiContext extends ApiDeps {
   /** The same for what has to be whole: links in emails. Without PUBLIC_URL, outside production, where the API listens. */
   wholeUrl: string;
   auth: Auth;
+  decisionTokens: DecisionTokens;
   fields: ReturnType<typeof numberFields>;
   acceptance: AcceptanceSettings;
   closing: Closure['settings'];
@@ -50,12 +52,14 @@ export function createContext(deps: ApiDeps): ApiContext {
     );
   }
   const wholeUrl = publicUrl || `http://${config.HOST}:${config.PORT}`;
+  const auth = createAuth(deps.db, config, wholeUrl);
   return {
     ...deps,
     urls: { allowHttp },
     publicUrl,
     wholeUrl,
-    auth: createAuth(deps.db, config, wholeUrl),
+    auth,
+    decisionTokens: createDecisionTokens(auth.keyFor('decision links')),
     fields: numberFields({ allowHttp }),
     acceptance: {
       verificationDueMs: config.VERIFICATION_DUE_HOURS * 3_600_000,

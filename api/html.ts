@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { PROBLEMS } from '../contract/errors.ts';
 import { rootOf } from '../db/errors.ts';
 import { toProblem } from './failures.ts';
-import type { ProblemError } from './problems.ts';
+import { headersOf, type ProblemError } from './problems.ts';
 
 /** Text that is HTML already. Only `html` makes it. */
 export class Html {
@@ -51,6 +51,9 @@ h1 { font-size: 1.5rem; line-height: 1.25; }
 label { display: block; font-weight: 600; margin-top: 1rem; }
 input, textarea, select, button { font: inherit; }
 input, textarea, select { box-sizing: border-box; width: 100%; padding: .5rem; border: 1px solid var(--line); border-radius: .25rem; }
+input[type="checkbox"] { width: auto; }
+fieldset { margin-top: 1rem; border: 1px solid var(--line); border-radius: .25rem; }
+fieldset label { font-weight: 400; margin-top: .25rem; }
 button { margin-top: 1rem; padding: .5rem 1.25rem; border: 2px solid var(--accent); border-radius: .25rem; background: transparent; color: var(--accent); font-weight: 600; cursor: pointer; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 a { color: var(--accent); }
@@ -121,7 +124,7 @@ export function servePages(app: FastifyInstance): void {
 function sendProblemPage(reply: FastifyReply, problem: ProblemError): FastifyReply {
   const { title, status } = PROBLEMS[problem.code];
   const faults = (problem.options.errors ?? []).map(({ detail }) => html`<p role="alert">${detail}</p>`);
-  reply.headers({ ...problem.options.headers });
+  reply.headers(headersOf(problem));
   return sendPage(
     reply,
     title,

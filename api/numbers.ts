@@ -39,7 +39,7 @@ export async function lookAgain(
   api: ApiContext,
   caller: Caller,
   found: NumberOfAccount,
-  { operationId, resumed }: Operation,
+  { operationId, resumed }: Pick<Operation, 'operationId' | 'resumed'>,
 ): Promise<{ done: boolean; found: NumberOfAccount }> {
   if (!resumed) return { done: false, found };
   const { id } = found.row;

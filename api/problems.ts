@@ -62,6 +62,12 @@ export function malformedQuery(errors: Fault[]): ProblemError {
   return new ProblemError('malformed_request', { errors, detail });
 }
 
+/** The headers that go with a problem. */
+export function headersOf({ code, options }: ProblemError): Record<string, string> {
+  const retryAfter = RETRY_AFTER[code];
+  return { ...(retryAfter && { 'retry-after': retryAfter }), ...options.headers };
+}
+
 /** What is answered to this request: the members of RFC 9457 and ours. */
 function problemBody(error: ProblemError, request: FastifyRequest, publicUrl: string) {
   return {
@@ -83,11 +89,10 @@ export function sendProblem(
   reply: FastifyReply,
   publicUrl: string,
 ) {
-  const retryAfter = RETRY_AFTER[error.code];
   return (
     reply
       .code(error.status)
-      .headers({ ...(retryAfter && { 'retry-after': retryAfter }), ...error.options.headers })
+      .headers(headersOf(error))
       .type('application/problem+json')
       // Not by the route's schemas: a problem must be told even where a route forgot to declare it.
       .serializer(JSON.stringify)

@@ -2,6 +2,7 @@
  * Better-auth on our tables: passwords, sessions, two-factor authentication, OpenID Connect. None of its own
  * endpoints is mounted; routes of ours ask `auth.api` on the server and pass its cookies on.
  */
+import { hkdfSync } from 'node:crypto';
 import { betterAuth } from 'better-auth';
 import { drizzleAdapter } from 'better-auth/adapters/drizzle';
 import { symmetricDecrypt } from 'better-auth/crypto';
@@ -79,6 +80,8 @@ export function createAuth(db: Database, config: Config, publicUrl: string) {
         () => false,
       );
     },
+    /** A key of its own for each purpose, of the one secret. */
+    keyFor: (purpose: string) => Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)),
     /** Whether a session that is used now has to be prolonged (`api.getSession`). */
     isDue: (expiresAt: Date) => expiresAt.getTime() - Date.now() < (lifetime - renewAfter) * 1000,
   };

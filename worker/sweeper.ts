@@ -15,6 +15,7 @@ import { lastFour } from '../contract/phone.ts';
 import { deleteOldChanges } from '../db/change-feed.ts';
 import { deleteExpiredClaims } from '../db/claims.ts';
 import type { Database } from '../db/client.ts';
+import { deleteExpiredDecisionLinks } from '../db/decision-links.ts';
 import { deleteExpiredIdempotencyRecords } from '../db/idempotency.ts';
 import { deleteExpiredLinks } from '../db/links.ts';
 import type { NumberRow } from '../db/number-row.ts';
@@ -211,6 +212,7 @@ export function createSweeper(
       await deleteExpiredIdempotencyRecords(db);
       await deleteExpiredSessions(db);
       await deleteExpiredLinks(db);
+      await deleteExpiredDecisionLinks(db);
       await deleteExpiredClaims(db);
       await deleteOldChanges(db);
       if (!(await workflows.reachable())) throw new TemporalUnavailable('Temporal does not answer');

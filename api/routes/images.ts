@@ -14,6 +14,7 @@ import type { Routes } from '../context.ts';
 import { ifNoneMatch, isUnchanged } from '../etag.ts';
 import { earlierAnswer, give, inTransaction, keyedRequest, writeHeaders } from '../idempotency.ts';
 import { anyId } from '../paging.ts';
+import { sendPicture } from '../pictures.ts';
 import { ProblemError } from '../problems.ts';
 import { uploadPlaces } from '../upload-places.ts';
 import { FILE_PART, readFile } from '../uploads.ts';
@@ -24,8 +25,6 @@ const BEGIN_MS = 12_000;
 const BUSY = 'Too many pictures arrive at the moment. Repeat the request after the seconds of Retry-After.';
 /** A day: it never changes, but whoever looks may lose the right to. */
 const CACHE = 'private, max-age=86400, immutable';
-/** Opened by itself it is a picture and nothing else, whatever a browser takes it for. */
-const POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'";
 
 /** Zod has no words for a file in a form. */
 const body = z.unknown().meta({
@@ -150,16 +149,7 @@ export const imageRoutes: Routes = async (app, { api }) => {
       // Not before: a failure must not be kept.
       reply.headers({ etag, 'cache-control': CACHE });
       if (!content) return reply.code(304).send();
-      const extension = image.contentType === 'image/png' ? 'png' : 'jpg';
-      return reply
-        .headers({
-          'content-disposition': `inline; filename="${image.id}.${extension}"`,
-          'content-security-policy': POLICY,
-          'cross-origin-resource-policy': 'same-origin',
-          'x-content-type-options': 'nosniff',
-        })
-        .type(image.contentType)
-        .send(content as never);
+      return sendPicture(reply as never, image, content) as never;
     },
   );
 };

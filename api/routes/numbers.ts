@@ -10,18 +10,11 @@ import { callerOf, customerOf, tenantOf, viewerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
 import { etagOf, ifNoneMatch, isUnchanged } from '../etag.ts';
 import { give, inTransaction, keyedRequest, problemAnswer, writeHeaders } from '../idempotency.ts';
-import {
-  checkTarget,
-  findFor,
-  numberAnswer,
-  numberParams,
-  numberTaken,
-  quotaExceeded,
-  startWorkflow,
-} from '../numbers.ts';
+import { checkTarget, findFor, numberAnswer, numberParams, numberTaken, quotaExceeded } from '../numbers.ts';
 import { page, readCursor } from '../paging.ts';
 import { ProblemError } from '../problems.ts';
 import { checkReferences } from '../references.ts';
+import { goOn, withReviewRequests } from '../review-requests.ts';
 
 const cursor = z.string().regex(/^num_[0-9a-f]{32}$/);
 
@@ -63,9 +56,12 @@ export const numberRoutes: Routes = async (app, { api }) => {
         if ('taken' in row) return { answer: problemAnswer(numberTaken(row, accountId)), result: null };
         const created = numberAnswer({ row }, caller, { status: 201 });
         const location = `${publicUrl}/v1/numbers/${row.id}`;
-        return { answer: { ...created, headers: { ...created.headers, location } }, result: row };
+        return {
+          answer: { ...created, headers: { ...created.headers, location } },
+          result: await withReviewRequests(tx, api, row),
+        };
       });
-      if (result) await startWorkflow(api, result, request.log);
+      if (result) await goOn(api, result, request.log);
       return give(reply, answer);
     },
   );

@@ -6,9 +6,10 @@ import { customerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
 import { expectedRevision, ifMatch } from '../etag.ts';
 import { give, inTransaction, keyedRequest, problemAnswer, writeHeaders } from '../idempotency.ts';
-import { checkTarget, findFor, numberAnswer, numberParams, numberTaken, startWorkflow } from '../numbers.ts';
+import { checkTarget, findFor, numberAnswer, numberParams, numberTaken } from '../numbers.ts';
 import { ProblemError } from '../problems.ts';
 import { checkReferences } from '../references.ts';
+import { goOn, withReviewRequests } from '../review-requests.ts';
 
 export const resubmissionRoutes: Routes = async (app, { api }) => {
   const { db } = api;
@@ -68,9 +69,12 @@ export const resubmissionRoutes: Routes = async (app, { api }) => {
           const fact = `The number is ${outcome.notRejected.status}.`;
           return { answer: problemAnswer(new ProblemError('not_rejected', { fact })), result: null };
         }
-        return { answer: numberAnswer({ row: outcome }, caller), result: outcome };
+        return {
+          answer: numberAnswer({ row: outcome }, caller),
+          result: await withReviewRequests(tx, api, outcome),
+        };
       });
-      if (result) await startWorkflow(api, result, request.log);
+      if (result) await goOn(api, result, request.log);
       return give(reply, answer);
     },
   );

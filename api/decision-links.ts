@@ -1,0 +1,87 @@
+/** Decision links: what the token of one still lets its reader do. Throws the problem of a page where that is nothing. */
+import { type Decision, OUTCOMES, type Outcome } from '../contract/number.ts';
+import { type DecisionLinkRow, findDecisionLink } from '../db/decision-links.ts';
+import type { NumberRow } from '../db/number-row.ts';
+import { isMember } from '../db/people.ts';
+import { type EventRow, findEvent } from '../db/read.ts';
+import { type Review, readReview } from '../db/reviews.ts';
+import type { Staff } from './auth.ts';
+import { actorOf } from './callers.ts';
+import type { ApiContext } from './context.ts';
+import { judgeDecision } from './decisions.ts';
+import { ProblemError } from './problems.ts';
+
+/** A link that was made by us: for a page that says how it stands. */
+export interface KnownLink {
+  link: DecisionLinkRow;
+  review: Review;
+  caller: Staff;
+  /** What it has decided; null where it has not been used. */
+  event: EventRow | null;
+}
+
+/**
+ * The link of a token, used or not. Throws `link_not_valid` where it was not made by us, or was deleted since, and
+ * `forbidden` where its person is no supporter any more.
+ */
+export async function knownLink(api: ApiContext, token: string): Promise<KnownLink> {
+  const found = await findDecisionLink(api.db, api.decisionTokens.idOf(token));
+  if (!found || !api.decisionTokens.fits(token, found.link)) {
+    throw gone('It is not one of ours, not whole, or very old. Open it from the email once more.');
+  }
+  const { link, person } = found;
+  if (!person.isSupporter) {
+    throw new ProblemError('forbidden', { detail: 'You are not of the support staff any more.' });
+  }
+  const review = await readReview(api.db, link.numberId);
+  const event = await findEvent(api.db, link.numberId, link.id);
+  const actor = actorOf({ ...person, role: 'support' });
+  const caller: Staff = {
+    kind: 'support',
+    personId: person.id,
+    keyId: null,
+    scopes: ['read', 'write'],
+    actor,
+  };
+  return { link, review, caller, event };
+}
+
+/** Refuses a link that cannot decide any more, whatever the number has become. */
+export async function checkLink(api: ApiContext, { link, review, caller }: KnownLink): Promise<void> {
+  if (link.expiresAt.getTime() <= Date.now()) throw gone('It has expired. The review is in the queue still.');
+  if (link.attempt < review.row.attempt) {
+    throw gone(`The number was resubmitted meanwhile: attempt ${review.row.attempt} has links of its own.`);
+  }
+  if (await isMember(api.db, caller.personId, review.row.accountId)) throw new ProblemError('own_account');
+}
+
+/** What the link may decide: approve, reject or both. Throws where it is neither. */
+export function openOutcomes({ link, review, caller }: KnownLink): Outcome[] {
+  const refusals: unknown[] = [];
+  const open = OUTCOMES.filter((outcome) => {
+    try {
+      const wanted = {
+        stage: link.stage,
+        attempt: link.attempt,
+        outcome,
+        operationId: link.id,
+        by: caller.actor,
+      };
+      return judgeDecision(review.row, wanted) === 'open';
+    } catch (error) {
+      refusals.push(error);
+      return false;
+    }
+  });
+  if (open.length > 0) return open;
+  throw refusals[0] ?? new ProblemError('already_decided');
+}
+
+export function gone(detail: string): ProblemError {
+  return new ProblemError('link_not_valid', { detail });
+}
+
+/** The decision of the link's stage that stands; of two that are needed, also a first one. */
+export function standingOf(row: NumberRow): Decision | null {
+  return row.verification ?? row.approvals.at(-1) ?? null;
+}

@@ -1,0 +1,405 @@
+/** Decision links, as far as they need no workflow: who gets one, what its page shows, and whom it refuses. */
+import { hkdfSync } from 'node:crypto';
+import { eq } from 'drizzle-orm';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createDecisionTokens } from '../../auth/decision-tokens.ts';
+import { newId } from '../../contract/ids.ts';
+import type { Decision } from '../../contract/number.ts';
+import { deleteExpiredDecisionLinks } from '../../db/decision-links.ts';
+import {
+  auditEvents,
+  claims,
+  decisionLinks,
+  emails,
+  memberships,
+  numberEvents,
+  numbers,
+  people,
+} from '../../db/schema.ts';
+import { form as multipart, png } from '../support/pictures.ts';
+import { AUTH_SECRET, createAccount, createStaff } from '../support/stack.ts';
+import { startTestApi, submit, type TestApi } from './harness.ts';
+
+let api: TestApi;
+let account: Awaited<ReturnType<typeof createAccount>>;
+let sam: { id: string; key: string };
+let reader: { id: string; key: string };
+
+/** The signer of the product, with the key of the tests' secret. */
+const tokens = createDecisionTokens(Buffer.from(hkdfSync('sha256', AUTH_SECRET, '', 'decision links', 32)));
+
+beforeAll(async () => {
+  api = await startTestApi({ PUBLIC_URL: 'https://numbers.example', DECISION_LINK_HOURS: '48' });
+  account = await createAccount(api.db, 'Widgets <b>Inc.</b>');
+  reader = await createStaff(api.db, 'support');
+});
+afterAll(() => api.close());
+beforeEach(async () => {
+  await api.db.update(people).set({ decisionEmails: false });
+  sam = await wants(await createStaff(api.db, 'support'));
+});
+
+async function wants<T extends { id: string }>(person: T): Promise<T> {
+  await api.db.update(people).set({ decisionEmails: true }).where(eq(people.id, person.id));
+  return person;
+}
+
+const requestsFor = (numberId: string) =>
+  api.db
+    .select()
+    .from(emails)
+    .where(eq(emails.kind, 'review-request'))
+    .then((rows) => rows.filter(({ data }) => data['numberId'] === numberId));
+
+/** Submits a number, and returns it with the token that the person was sent. */
+async function submitted(changes: Record<string, unknown> = {}, person = sam) {
+  const number = await submit(api.call, account.key, changes);
+  const sent = (await requestsFor(number.id)).find(({ lane }) => lane === person.id);
+  const token = new URL(String(sent?.data['link'])).searchParams.get('token') ?? '';
+  const [link] = await api.db
+    .select()
+    .from(decisionLinks)
+    .where(eq(decisionLinks.id, tokens.idOf(token)));
+  return { number, token, link: link ?? expect.fail('no link') };
+}
+
+const open = (token: string, method: 'GET' | 'HEAD' = 'GET') =>
+  api.app.inject({ method, url: `/decisions?token=${token}` });
+const press = (token: string, fields: Record<string, string> = {}, headers: Record<string, string> = {}) =>
+  api.app.inject({
+    method: 'POST',
+    url: '/decisions',
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      'sec-fetch-site': 'same-origin',
+      ...headers,
+    },
+    payload: new URLSearchParams({ token, outcome: 'approved', ...fields }).toString(),
+  });
+
+/** Everything that a decision would change. */
+const state = async (numberId: string) => [
+  await api.db.select().from(numbers).where(eq(numbers.id, numberId)),
+  await api.db.select().from(decisionLinks).where(eq(decisionLinks.numberId, numberId)),
+  await api.db.$count(auditEvents),
+];
+
+async function expectRefused(token: string, status: number, words: string): Promise<void> {
+  for (const response of [await open(token), await press(token)]) {
+    expect(response.statusCode, response.body).toBe(status);
+    expect(response.headers['content-type']).toBe('text/html; charset=utf-8');
+    expect(response.body).toContain(words);
+    expect(response.body).not.toContain('<form');
+  }
+}
+
+const decision = (changes: Partial<Decision> = {}): Decision => ({
+  decisionId: newId('op'),
+  outcome: 'approved',
+  reason: null,
+  code: null,
+  fields: [],
+  by: { type: 'support', id: 'usr_other', name: 'Olga' },
+  at: '2026-11-23T08:00:00.000Z',
+  ...changes,
+});
+
+describe('a submission', () => {
+  it('is told to each supporter who wants it and may decide on it, with a link of their own', async () => {
+    const [anna, disabled, member, operator] = await Promise.all([
+      createStaff(api.db, 'support').then(wants),
+      createStaff(api.db, 'support').then(wants),
+      createStaff(api.db, 'support', account.id).then(wants),
+      createStaff(api.db, 'operator').then(wants),
+    ]);
+    await api.db.update(people).set({ banned: true }).where(eq(people.id, disabled.id));
+    const { number, token, link } = await submitted();
+    const sent = await requestsFor(number.id);
+    expect(sent.map(({ lane }) => lane).sort()).toEqual([sam.id, anna.id].sort());
+    expect([disabled.id, member.id, operator.id]).not.toContain(link.personId);
+    expect(sent.map(({ recipient }) => recipient)).toContain(`${sam.id}@staff.example`);
+    expect(sent[0]).toMatchObject({
+      accountId: account.id,
+      data: { attempt: 1, lastFour: `…${number.mobileNumber.slice(-4)}`, category: 'Shopping and Retail' },
+    });
+    expect(new Set(sent.map(({ data }) => data['link'])).size).toBe(2);
+    expect(link).toMatchObject({ numberId: number.id, attempt: 1, stage: 'verification', personId: sam.id });
+    const hours = (link.expiresAt.getTime() - link.createdAt.getTime()) / 3_600_000;
+    expect(Math.round(hours)).toBe(48);
+    expect(tokens.fits(token, link)).toBe(true);
+  });
+
+  it('that is refused is told to nobody', async () => {
+    const { number } = await submitted();
+    const before = await api.db.$count(decisionLinks);
+    const again = { mobileNumber: number.mobileNumber, displayName: 'Again', businessCategory: 'RETAIL' };
+    expect((await api.call(account.key, 'POST', '/v1/numbers', again)).statusCode).toBe(409);
+    expect(await api.db.$count(decisionLinks)).toBe(before);
+  });
+});
+
+describe('the page', () => {
+  it('shows the submission and two forms, and nothing but them runs or leaves', async () => {
+    const { number, token } = await submitted({
+      displayName: '<script>alert(1)</script>',
+      address: 'Via Roma 1',
+      contactEmail: 'widgets@gmail.com',
+    });
+    const response = await open(token);
+    expect(response.statusCode).toBe(200);
+    expect(response.headers).toMatchObject({
+      'referrer-policy': 'same-origin',
+      'cache-control': 'no-store',
+      'x-robots-tag': 'noindex',
+    });
+    const policy = String(response.headers['content-security-policy']);
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("form-action 'self'");
+    expect(policy).not.toContain('script-src');
+    const { body } = response;
+    expect(body).not.toContain('<script');
+    expect(body).not.toContain('<b>Inc');
+    for (const shown of [
+      '&lt;script&gt;alert(1)',
+      'Widgets &lt;b&gt;Inc.',
+      number.mobileNumber,
+      'Via Roma 1',
+      'Shopping and Retail',
+      'attempt 1',
+      'gmail.com gives addresses to anybody',
+    ]) {
+      expect(body).toContain(shown);
+    }
+    expect(body.match(/<form method="post" action="\/decisions">/g)).toHaveLength(2);
+    expect(body.match(/<input type="checkbox"/g)).toHaveLength(10);
+    expect(body).not.toContain('/decisions/picture');
+  });
+
+  it('changes nothing however often it is opened, by whatever method', async () => {
+    const { number, token } = await submitted();
+    const before = await state(number.id);
+    for (const method of ['GET', 'HEAD', 'GET', 'HEAD'] as const) {
+      expect((await open(token, method)).statusCode).toBe(200);
+    }
+    for (const method of ['PUT', 'DELETE', 'OPTIONS', 'PATCH'] as const) {
+      const response = await api.app.inject({ method, url: `/decisions?token=${token}` });
+      expect(response.statusCode).toBe(405);
+    }
+    expect(await state(number.id)).toEqual(before);
+  });
+
+  it('shows the picture to whoever has the link', async () => {
+    const { body, headers } = multipart({ content: await png() });
+    const { id: imageId } = (await api.call(account.key, 'POST', '/v1/images', body, headers)).json();
+    const { token } = await submitted({ imageId });
+    const [, source = ''] = /<img src="([^"]+)"/.exec((await open(token)).body) ?? [];
+    const picture = await api.app.inject({ method: 'GET', url: source });
+    expect([picture.statusCode, picture.headers['content-type'], picture.headers['cache-control']]).toEqual([
+      200,
+      'image/png',
+      'no-store',
+    ]);
+    expect(picture.headers['content-security-policy']).toContain('sandbox');
+    const without = await submitted();
+    const none = await api.app.inject({ method: 'GET', url: `/decisions/picture?token=${without.token}` });
+    expect(none.statusCode).toBe(404);
+    const wrong = await api.app.inject({ method: 'GET', url: '/decisions/picture?token=x' });
+    expect(wrong.statusCode).toBe(410);
+  });
+
+  it('of a resubmission says why it was rejected and what has changed since', async () => {
+    const { number } = await submitted({ address: 'Old' });
+    const rejection = decision({ outcome: 'rejected', reason: 'Not your address', fields: ['address'] });
+    await reject(number.id, rejection);
+    const again = await api.call(account.key, 'POST', `/v1/numbers/${number.id}/resubmission`, {
+      address: 'New',
+    });
+    expect(again.statusCode, again.body).toBe(200);
+    const sent = (await requestsFor(number.id)).find(({ data }) => data['attempt'] === 2);
+    const token = new URL(String(sent?.data['link'])).searchParams.get('token') ?? '';
+    const { body } = await open(token);
+    for (const shown of ['attempt 2', 'Not your address', 'Address: Old → <strong>New</strong>']) {
+      expect(body).toContain(shown);
+    }
+  });
+
+  it('has no forms while somebody else has the review', async () => {
+    const { number, token } = await submitted();
+    const claim = { numberId: number.id, personId: reader.id, attempt: 1, stage: 'verification' } as const;
+    await api.db.insert(claims).values({ ...claim, expiresAt: new Date(Date.now() + 3_600_000) });
+    const { statusCode, body } = await open(token);
+    expect([statusCode, body.includes('<form')]).toEqual([200, false]);
+    expect(body).toContain('has claimed the review until');
+    const pressed = await press(token);
+    expect(pressed.statusCode).toBe(409);
+    expect(pressed.body).toContain('has claimed the review');
+    await api.db.update(claims).set({ personId: sam.id }).where(eq(claims.numberId, number.id));
+    expect((await open(token)).body).toContain('<form');
+  });
+
+  it('offers only to reject to whoever gave the first of two approvals', async () => {
+    const { number, token } = await submitted({ businessCategory: 'ALCOHOL' });
+    const mine = decision({ by: { type: 'support', id: sam.id, name: 'Sam' } });
+    await api.db
+      .update(numbers)
+      .set({ approvals: [mine] })
+      .where(eq(numbers.id, number.id));
+    const { body } = await open(token);
+    expect(body).toContain('this category needs two');
+    expect(body.match(/<form/g)).toHaveLength(1);
+    expect(body).toContain('Reason to reject');
+    const pressed = await press(token);
+    expect(pressed.statusCode).toBe(409);
+    expect(pressed.body).toContain('has to come from somebody else');
+  });
+});
+
+/** Rejects as the workflow does. */
+async function reject(id: string, rejection: Decision): Promise<void> {
+  await api.db
+    .update(numbers)
+    .set({ status: 'REJECTED', revision: 2, verification: rejection, decidedAt: new Date(rejection.at) })
+    .where(eq(numbers.id, id));
+  const { reason, code, fields } = rejection;
+  await api.db.insert(numberEvents).values({
+    id: newId('evt'),
+    numberId: id,
+    attempt: 1,
+    revision: 2,
+    type: 'verification.rejected',
+    at: new Date(rejection.at),
+    actor: rejection.by,
+    data: { reason, code, fields },
+    operationId: rejection.decisionId,
+  });
+}
+
+describe('a link is refused', () => {
+  it('where it is not ours, or was changed', async () => {
+    const { token, link } = await submitted();
+    const other = await submitted();
+    const [, mac = ''] = token.split('.');
+    const words = 'Open it from the email once more';
+    for (const wrong of [
+      '',
+      'x',
+      link.id,
+      `${link.id}.`,
+      `${link.id}.${mac.slice(0, -2)}`,
+      `${link.id}.${mac.startsWith('A') ? 'B' : 'A'}${mac.slice(1)}`,
+      `${other.link.id}.${mac}`,
+      `${newId('lnk')}.${mac}`,
+      tokens.tokenOf({ ...link, personId: reader.id }),
+      createDecisionTokens(Buffer.alloc(32)).tokenOf(link),
+    ]) {
+      await expectRefused(wrong, 410, words);
+    }
+    // The row says something else than what was signed.
+    await api.db.update(decisionLinks).set({ personId: reader.id }).where(eq(decisionLinks.id, link.id));
+    await expectRefused(token, 410, words);
+  });
+
+  it('where it has expired; a week later it is deleted', async () => {
+    const { number, link } = await submitted();
+    const madeExpire = async (ms: number) => {
+      const expiresAt = new Date(Date.now() - ms);
+      await api.db.update(decisionLinks).set({ expiresAt }).where(eq(decisionLinks.id, link.id));
+      return tokens.tokenOf({ ...link, expiresAt });
+    };
+    await expectRefused(await madeExpire(1_000), 410, 'It has expired');
+    await madeExpire(6 * 24 * 3_600_000);
+    await deleteExpiredDecisionLinks(api.db);
+    expect(await api.db.$count(decisionLinks, eq(decisionLinks.numberId, number.id))).toBe(1);
+    const old = await madeExpire(8 * 24 * 3_600_000);
+    expect(await deleteExpiredDecisionLinks(api.db)).toBe(1);
+    await expectRefused(old, 410, 'very old');
+  });
+
+  it('where its person is disabled, no supporter any more, or of the account', async () => {
+    const { token } = await submitted();
+    const become = (changes: Partial<typeof people.$inferInsert>) =>
+      api.db.update(people).set(changes).where(eq(people.id, sam.id));
+    await become({ banned: true });
+    await expectRefused(token, 403, 'not of the support staff any more');
+    await become({ banned: false, role: 'operator' });
+    await expectRefused(token, 403, 'not of the support staff any more');
+    await become({ role: 'user' });
+    await expectRefused(token, 403, 'not of the support staff any more');
+    await become({ role: 'support' });
+    const member = { id: newId('mem'), organizationId: account.id, personId: sam.id };
+    await api.db.insert(memberships).values(member);
+    await expectRefused(token, 403, 'Nobody decides on a number of an account that they belong to');
+    await api.db.delete(memberships).where(eq(memberships.id, member.id));
+    expect((await open(token)).statusCode).toBe(200);
+  });
+
+  it('where the number was resubmitted, decided or withdrawn meanwhile', async () => {
+    const { number, token } = await submitted();
+    const become = (changes: Partial<typeof numbers.$inferInsert>) =>
+      api.db.update(numbers).set(changes).where(eq(numbers.id, number.id));
+    await become({ status: 'PENDING_FACEBOOK_APPROVAL', verification: decision() });
+    await expectRefused(token, 409, 'Olga approved it on 2026-11-23 08:00 UTC');
+    const rejection = decision({ outcome: 'rejected', reason: 'No such <shop>' });
+    await become({ status: 'REJECTED', verification: rejection });
+    await expectRefused(token, 409, 'Reason: No such &lt;shop&gt;');
+    await become({ status: 'WITHDRAWN', verification: null });
+    await expectRefused(token, 409, 'It was withdrawn');
+    await become({ status: 'PENDING_VERIFICATION', attempt: 2 });
+    await expectRefused(token, 410, 'attempt 2 has links of its own');
+  });
+});
+
+describe('the button', () => {
+  it('of another site decides nothing', async () => {
+    const { number, token } = await submitted();
+    const before = await state(number.id);
+    for (const headers of [
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+      { 'sec-fetch-site': 'none', origin: 'https://evil.example' },
+    ]) {
+      const response = await press(token, {}, headers);
+      expect(response.statusCode).toBe(403);
+    }
+    expect(await state(number.id)).toEqual(before);
+  });
+
+  it('asks for a reason to reject, and shows again what was typed', async () => {
+    const { number, token } = await submitted();
+    const before = await state(number.id);
+    const sent = { outcome: 'rejected', reason: ' <', 'at-fault-address': 'on' };
+    const response = await press(token, sent);
+    expect(response.statusCode).toBe(422);
+    expect(response.body).toContain('role="alert"');
+    expect(response.body).toContain('> &lt;</textarea>');
+    expect(response.body).toContain('name="at-fault-address" checked>');
+    for (const wrong of [{ outcome: 'rejected' }, { outcome: 'perhaps' }, { outcome: '' }]) {
+      expect((await press(token, wrong)).statusCode).toBe(422);
+    }
+    expect(await state(number.id)).toEqual(before);
+  });
+
+  it('sends no JSON and no more than a form', async () => {
+    const { token } = await submitted();
+    const json = await api.app.inject({
+      method: 'POST',
+      url: '/decisions',
+      payload: { token, outcome: 'approved' },
+    });
+    expect(json.statusCode).toBe(415);
+    expect((await press(token, { reason: 'x'.repeat(70_000) })).statusCode).toBe(413);
+  });
+
+  it('says so where the decision cannot be taken now', async () => {
+    const { number, token } = await submitted();
+    const before = await state(number.id);
+    // Temporal is down.
+    const response = await press(token);
+    expect(response.statusCode).toBe(503);
+    expect(Number(response.headers['retry-after'])).toBeGreaterThan(0);
+    expect(response.headers['content-type']).toContain('text/html');
+    expect(response.body).toContain('press the button again');
+    expect(await state(number.id)).toEqual(before);
+    expect((await open(token)).statusCode).toBe(200);
+  });
+});
