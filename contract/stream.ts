@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { anyId } from './queries.ts';
 import { type Claim, claimantView, viewClaimant } from './reviews.ts';
-import { about, numberView, time } from './views.ts';
+import { about, type NumberView, time } from './views.ts';
 
 /** What a place looks like. */
 export const PLACE = '184467.90210.1767225600000';
@@ -20,48 +20,65 @@ export const streamQuery = z.strictObject({
   lastEventId: givenPlace.meta(about('As `Last-Event-ID`, which counts where both are sent.', PLACE)),
 });
 
-const claimView = z.object({
-  numberId: z.string().meta(about('The number whose review it is.', 'num_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d')),
-  claimedBy: claimantView.nullable().describe('Who has claimed it; null when nobody has.'),
-  claimExpiresAt: time.nullable().describe('Until when; null where nobody has it.'),
-});
+const claimView = z
+  .object({
+    numberId: z
+      .string()
+      .meta(about('The number whose review it is.', 'num_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d')),
+    claimedBy: claimantView.nullable().describe('Who has claimed it; null when nobody has.'),
+    claimExpiresAt: time.nullable().describe('Until when; null where nobody has it.'),
+  })
+  .meta({ id: 'Claim', description: 'Who has claimed the review of a number.' });
+
+/** What `data` of each kind of event is. */
+interface Data {
+  number: NumberView;
+  claim: z.output<typeof claimView>;
+  reset: Record<string, never>;
+}
+/** An event as programs take it, with its `data` read. */
+export type StreamEvent = { [E in keyof Data]: { id: string; event: E; data: Data[E] } }[keyof Data];
+
+/** On the wire `data` is one line of JSON. */
+function event<E extends keyof Data>(
+  kind: E,
+  data: { schema: object; description: string; example: string },
+) {
+  return z.object({
+    id: place,
+    event: z.literal(kind).describe('The kind of event.'),
+    data: z.string().meta({
+      contentMediaType: 'application/json',
+      contentSchema: data.schema,
+      ...about(`${data.description} One line of JSON.`, data.example),
+    }),
+  });
+}
+
+const named = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 
 export const streamEvent = z
   .discriminatedUnion('event', [
-    z
-      .object({
-        id: place,
-        event: z.literal('number').describe('The kind of event.'),
-        data: numberView.describe('The number as lists show it now.'),
-      })
-      .meta({
-        id: 'NumberChanged',
-        description: 'A number was submitted or has changed.',
-      }),
-    z
-      .object({
-        id: place,
-        event: z.literal('claim').describe('The kind of event.'),
-        data: claimView.describe('The claim as it is now.'),
-      })
-      .meta({
-        id: 'ClaimChanged',
-        description:
-          'For staff: a review was claimed, given back, or its claim ran out. A claim ends at its time, and with its review, also where that is not told at once.',
-      }),
-    z
-      .object({
-        id: place,
-        event: z.literal('reset').describe('The kind of event.'),
-        data: z.object({}).describe('Nothing.'),
-      })
-      .meta({
-        id: 'StreamReset',
-        description: 'The place that was named is not known any more: load the lists again.',
-      }),
+    event('number', {
+      schema: named('Number'),
+      description: 'The number as lists show it now.',
+      example: '{"id":"num_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d","status":"APPROVED"}',
+    }).meta({ id: 'NumberChanged', description: 'A number was submitted or has changed.' }),
+    event('claim', {
+      schema: named('Claim'),
+      description: 'The claim as it is now.',
+      example: '{"numberId":"num_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d","claimedBy":null,"claimExpiresAt":null}',
+    }).meta({
+      id: 'ClaimChanged',
+      description:
+        'For staff: a review was claimed, given back, or its claim ran out. A claim ends at its time, and with its review, also where that is not told at once.',
+    }),
+    event('reset', { schema: { type: 'object' }, description: 'Nothing.', example: '{}' }).meta({
+      id: 'StreamReset',
+      description: 'The place that was named is not known any more: load the lists again.',
+    }),
   ])
-  .meta({ id: 'StreamEvent', description: 'An event; on the wire `data` is one line of JSON.' });
-export type StreamEvent = z.output<typeof streamEvent>;
+  .meta({ id: 'StreamEvent', description: 'An event, as its fields are on the wire.' });
 
 /** The claim on a number's review; undefined where there is none. */
 export function viewClaim(numberId: string, claim: Claim | undefined): z.output<typeof claimView> {
