@@ -34,13 +34,17 @@ export async function accept(
   const person = invitation.person
     ? await knownPerson(api, invitation, invitation.person, body, from)
     : await newPerson(body);
-  const accepted = await api.db.transaction((tx) => acceptInvitation(tx, invitation, person, from));
-  if (accepted === null) throw new ProblemError('link_not_valid');
-  if (accepted === 'exists') {
-    const detail = 'Somebody has signed up with this address meanwhile. Send the password of that sign-in.';
-    throw new ProblemError('already_exists', { detail });
-  }
-  return { invitation, personId: accepted.personId };
+  // Refused within it, so that the invitation stays open.
+  const { personId } = await api.db.transaction(async (tx) => {
+    const accepted = await acceptInvitation(tx, invitation, person, from);
+    if (accepted === null) throw new ProblemError('link_not_valid');
+    if (accepted === 'exists') {
+      const detail = 'Somebody has signed up with this address meanwhile. Send the password of that sign-in.';
+      throw new ProblemError('already_exists', { detail });
+    }
+    return accepted;
+  });
+  return { invitation, personId };
 }
 
 async function knownPerson(

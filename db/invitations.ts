@@ -194,7 +194,8 @@ export async function findOpenInvitation(db: Database, token: string): Promise<O
 
 /**
  * Makes whoever accepts a member, once. `person`: who has the address, or the name and password hash of somebody
- * new. Null where the invitation was used or ended this moment; `exists` where somebody has taken the address.
+ * new. Null where the invitation was used or ended this moment; `exists` where somebody has taken the address:
+ * the transaction is to be rolled back then.
  */
 export async function acceptInvitation(
   tx: Transaction,

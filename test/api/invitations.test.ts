@@ -40,6 +40,12 @@ const accept = (token: string, body: object) =>
   api.call(null, 'POST', `/v1/invitations/${token}/acceptance`, body);
 const membersOf = (accountId: string) =>
   api.db.select().from(memberships).where(eq(memberships.organizationId, accountId));
+async function waitingForLocks(): Promise<number> {
+  const { rows } = await api.db.execute(
+    sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+  );
+  return rows.length;
+}
 const expire = (id: string) =>
   api.db.update(invitations).set({ expiresAt: sql`now()` }).where(eq(invitations.id, id));
 
@@ -183,6 +189,24 @@ describe('accepting', () => {
     expect(await pointers({ name: 'Wanda', password: 'short' })).toEqual(['/password']);
     expect(await pointers({ name: 'Wanda' })).toEqual(['/password']);
     expect((await accept(token, { name: 'Wanda', password: LONG })).statusCode).toBe(200);
+  });
+
+  it('stays open where somebody signs up with its address meanwhile, for their password', async () => {
+    const { accountId, key } = await adminOf();
+    const { email, token } = await invited(key);
+    // The account's lock holds the acceptance where it has found the address to be nobody's.
+    const accepting = await api.db.transaction(async (tx) => {
+      await tx.execute(sql`select from organizations where id = ${accountId} for update`);
+      const answer = accept(token, { name: 'Wanda', password: LONG });
+      await expect.poll(waitingForLocks, { timeout: 10_000 }).toBe(1);
+      const { id } = await createUser(api.db);
+      await api.db.update(people).set({ email }).where(eq(people.id, id));
+      return { answer };
+    });
+    expect(problemOf(await accepting.answer).code).toBe('already_exists');
+    expect(await membersOf(accountId)).toEqual([]);
+    expect((await accept(token, { password: PASSWORD })).statusCode).toBe(200);
+    expect(await membersOf(accountId)).toHaveLength(1);
   });
 
   it('takes the password of somebody known, and no other', async () => {
