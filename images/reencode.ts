@@ -1,5 +1,5 @@
 /** Has a picture drawn anew by a process of its own, one at a time. Why: docs/decisions/0016. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
@@ -44,25 +44,31 @@ export async function reencode(file: Buffer, signal: AbortSignal): Promise<Pictu
 }
 
 async function decode(file: Buffer): Promise<Buffer> {
-  const child = spawn(process.execPath, [MAIN], {
-    // None of our own environment: there is nothing to find in it, whoever gets to look.
-    env: {},
-    stdio: ['pipe', 'pipe', 'ignore'],
-    timeout: MAX_MS,
-    killSignal: 'SIGKILL',
-  });
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
-  // One that has died reads no more; its end says so.
-  child.stdin.on('error', () => {});
-  child.stdin.end(file);
   try {
-    const [output, code] = await Promise.all([buffer(child.stdout), ended]);
+    const child = spawn(process.execPath, [MAIN], {
+      // None of our own environment: there is nothing to find in it, whoever gets to look.
+      env: {},
+      stdio: ['pipe', 'pipe', 'ignore'],
+      timeout: MAX_MS,
+      killSignal: 'SIGKILL',
+    });
+    const ended = new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', resolve);
+    });
+    const [output, code] = await Promise.all([exchange(child, file), ended]);
     if (code !== 0) throw new Error(`It ended with ${code ?? child.signalCode}`);
     return output;
   } catch (error) {
     throw new DecoderUnavailable('The decoder did not finish', { cause: error });
   }
+}
+
+/** Gives it the file; resolves with all that it says. Rejects where there are no pipes: no file could be opened. */
+async function exchange({ stdin, stdout }: ChildProcess, file: Buffer): Promise<Buffer> {
+  if (!stdin || !stdout) throw new Error('It has no pipes');
+  // One that has died reads no more; its end says so.
+  stdin.on('error', () => {});
+  stdin.end(file);
+  return buffer(stdout);
 }

@@ -1,6 +1,9 @@
 /** Many uploads at once: the memory of the API stays bounded, whatever they are, and each gets its answer. */
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { GENEROUS_LIMITS } from '../../dev/environment.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -79,4 +82,13 @@ describe.skipIf(process.platform !== 'linux')(`${AT_ONCE} uploads at once take l
     expect(peak(api.pid)).toBeLessThan(400);
     expect(api.log()).toBe('');
   });
+});
+
+it('that come when no more files can be opened are put off, and the process lives on', async () => {
+  const script = fileURLToPath(new URL('out-of-files.ts', import.meta.url));
+  const { stdout } = await promisify(execFile)('sh', [
+    '-c',
+    `ulimit -n 100; '${process.execPath}' '${script}'`,
+  ]);
+  expect(stdout.trim().split('\n')).toEqual(['EMFILE', 'DecoderUnavailable', 'alive']);
 });
