@@ -123,7 +123,7 @@ export const ownChange = z
     error: 'Send both currentPassword and newPassword to change the password.',
   });
 
-export const PERSON_ROLES = ['customer', 'support', 'operator'] as const;
+const PERSON_ROLES = ['customer', 'support', 'operator'] as const;
 export type PersonRole = (typeof PERSON_ROLES)[number];
 const STAFF_ROLES = ['support', 'operator'] as const;
 
