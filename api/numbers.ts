@@ -4,6 +4,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { z } from 'zod';
 import type { NumberState } from '../contract/number.ts';
 import { lastFour } from '../contract/phone.ts';
+import { anyId } from '../contract/queries.ts';
 import { about, viewNumber } from '../contract/views.ts';
 import type { QuotaExceeded, Taken } from '../db/accept.ts';
 import type { KeyedRequest } from '../db/idempotency.ts';
@@ -14,7 +15,6 @@ import { type Caller, tenantOf, viewerOf } from './auth.ts';
 import type { ApiContext } from './context.ts';
 import { etagOf } from './etag.ts';
 import { type Answer, earlierAnswer, type Operation } from './idempotency.ts';
-import { anyId } from './paging.ts';
 import { invalidField, ProblemError } from './problems.ts';
 import { targetProblem } from './target-url.ts';
 

@@ -3,8 +3,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { malformedQuery } from './problems.ts';
 
-export { anyId, pageQuery, storableDate } from '../contract/queries.ts';
-
 /** A place in a list, as opaque text. It holds nothing secret; whoever makes one up sees their own data. */
 function writeCursor(place: unknown): string {
   return Buffer.from(JSON.stringify(place)).toString('base64url');

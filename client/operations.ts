@@ -1,5 +1,4 @@
 /** Every operation of the API that programs use, by what it is about. */
-
 import { z } from 'zod';
 import {
   accountChanges,

@@ -9,6 +9,7 @@ import {
   viewAccount,
   viewInvitation,
 } from '../../contract/account-views.ts';
+import { anyId } from '../../contract/queries.ts';
 import { about } from '../../contract/views.ts';
 import { changeAccount, createAccount, findAccount, listAccounts, lockAccount } from '../../db/accounts.ts';
 import { closeAccount } from '../../db/close-account.ts';
@@ -20,7 +21,7 @@ import type { Routes } from '../context.ts';
 import { give, inTransaction, keyedRequest, writeHeaders } from '../idempotency.ts';
 import { invitationLink } from '../invitations.ts';
 import { sendSoon } from '../mail.ts';
-import { anyId, page, readCursor } from '../paging.ts';
+import { page, readCursor } from '../paging.ts';
 import { ProblemError } from '../problems.ts';
 
 const cursor = z.string().regex(/^org_[0-9a-f]{32}$/);

@@ -4,6 +4,7 @@ import { newApiKey } from '../../contract/account-fields.ts';
 import { apiKeyQuery } from '../../contract/account-queries.ts';
 import { apiKeyPage, newApiKeyView, viewApiKey } from '../../contract/account-views.ts';
 import { emptyBody } from '../../contract/fields.ts';
+import { anyId } from '../../contract/queries.ts';
 import { about } from '../../contract/views.ts';
 import { addApiKey, type KeyOwner, LIVE_KEYS, listApiKeys, revokeApiKey } from '../../db/manage-api-keys.ts';
 import { answers, GUARDED, noBody, WRITES } from '../answers.ts';
@@ -11,7 +12,7 @@ import { auditOf } from '../audit.ts';
 import { type Caller, callerOf, viewerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
 import { give, inTransaction, keyedRequest, writeHeaders } from '../idempotency.ts';
-import { anyId, page, readCursor } from '../paging.ts';
+import { page, readCursor } from '../paging.ts';
 import { invalidField, ProblemError } from '../problems.ts';
 
 const cursor = z.string().regex(/^key_[0-9a-f]{32}$/);

@@ -7,6 +7,7 @@ import {
   viewCallbackProfile,
 } from '../../contract/callback-profiles.ts';
 import { emptyBody } from '../../contract/fields.ts';
+import { anyId, pageQuery } from '../../contract/queries.ts';
 import { about } from '../../contract/views.ts';
 import {
   type CallbackProfileRow,
@@ -30,7 +31,7 @@ import {
 } from '../idempotency.ts';
 import { readJson } from '../json.ts';
 import { checkTarget } from '../numbers.ts';
-import { anyId, page, pageQuery, readCursor } from '../paging.ts';
+import { page, readCursor } from '../paging.ts';
 import { invalidField, ProblemError } from '../problems.ts';
 
 const params = z.object({

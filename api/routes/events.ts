@@ -1,12 +1,13 @@
 /** A number's timeline. */
 import { z } from 'zod';
+import { pageQuery } from '../../contract/queries.ts';
 import { eventPage, viewEvent } from '../../contract/views.ts';
 import { listEvents } from '../../db/read.ts';
 import { answers, GUARDED } from '../answers.ts';
 import { callerOf, viewerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
 import { findFor, numberParams } from '../numbers.ts';
-import { page, pageQuery, readCursor } from '../paging.ts';
+import { page, readCursor } from '../paging.ts';
 
 const cursor = z.int().min(0);
 

@@ -4,6 +4,7 @@ import { newInvitation } from '../../contract/account-fields.ts';
 import { invitationQuery } from '../../contract/account-queries.ts';
 import { invitationPage, invitationView, viewInvitation } from '../../contract/account-views.ts';
 import { emptyBody } from '../../contract/fields.ts';
+import { anyId } from '../../contract/queries.ts';
 import { about } from '../../contract/views.ts';
 import {
   INVITATIONS_A_DAY,
@@ -19,7 +20,7 @@ import type { Routes } from '../context.ts';
 import { give, inTransaction, keyedRequest, writeHeaders } from '../idempotency.ts';
 import { invitationLink } from '../invitations.ts';
 import { sendSoon } from '../mail.ts';
-import { anyId, page, readCursor } from '../paging.ts';
+import { page, readCursor } from '../paging.ts';
 import { invalidField, malformedQuery, ProblemError } from '../problems.ts';
 
 const cursor = z.string().regex(/^inv_[0-9a-f]{32}$/);

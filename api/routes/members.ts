@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { memberChanges } from '../../contract/account-fields.ts';
 import { memberPage, memberView, viewMember } from '../../contract/account-views.ts';
 import { emptyBody } from '../../contract/fields.ts';
+import { anyId, pageQuery } from '../../contract/queries.ts';
 import { about } from '../../contract/views.ts';
 import { changeRole, listMembers, removeMember } from '../../db/members.ts';
 import { needAdmin } from '../accounts.ts';
@@ -11,7 +12,7 @@ import { auditOf } from '../audit.ts';
 import { customerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
 import { give, inTransaction, keyedRequest, writeHeaders } from '../idempotency.ts';
-import { anyId, page, pageQuery, readCursor } from '../paging.ts';
+import { page, readCursor } from '../paging.ts';
 import { ProblemError } from '../problems.ts';
 
 const cursor = z.string().regex(/^mem_[0-9a-f]{32}$/);

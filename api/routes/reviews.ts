@@ -1,12 +1,13 @@
 /** The review queue. */
 import { z } from 'zod';
+import { storableDate } from '../../contract/queries.ts';
 import { reviewPage, reviewQuery, reviewSummary, viewReview } from '../../contract/reviews.ts';
 import { stateOf } from '../../db/number-row.ts';
 import { listReviews, summariseReviews } from '../../db/reviews.ts';
 import { answers, GUARDED } from '../answers.ts';
 import { staffOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
-import { page, readCursor, storableDate } from '../paging.ts';
+import { page, readCursor } from '../paging.ts';
 
 const cursor = z.object({
   first: z.boolean(),

@@ -54,8 +54,16 @@ export function resolve(document: OpenApiDocument, node: Json): Json {
   return found;
 }
 
+const known = new WeakMap<OpenApiDocument, Operation[]>();
+
 /** Every operation of the document. */
 export function operationsOf(document: OpenApiDocument): Operation[] {
+  const operations = known.get(document) ?? readOperations(document);
+  known.set(document, operations);
+  return operations;
+}
+
+function readOperations(document: OpenApiDocument): Operation[] {
   return Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
       operationId: String(operation['operationId']),
