@@ -103,11 +103,13 @@ function allowed(
   who: string,
 ): Caller {
   const needed = scopeOf(request.routeOptions.config, request.method);
-  if (!caller || !access.includes(caller.kind)) {
-    const whose = caller
-      ? `${who} is of the role ${caller.kind}.`
-      : `${who} is of no account, and no staff's.`;
-    throw new ProblemError('forbidden', { detail: `This call is for: ${access.join(', ')}. ${whose}` });
+  if (!caller) {
+    const detail = `${who} is of no open account, and no staff's. Ask an admin of an account to invite you.`;
+    throw new ProblemError('forbidden', { detail });
+  }
+  if (!access.includes(caller.kind)) {
+    const detail = `This call is for: ${access.join(', ')}. ${who} is of the role ${caller.kind}.`;
+    throw new ProblemError('forbidden', { detail });
   }
   if (!caller.scopes.includes(needed)) {
     const has = caller.scopes.join(', ') || 'none';

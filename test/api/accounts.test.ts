@@ -102,7 +102,9 @@ describe('closing an account', () => {
     expect(Date.parse(closed.eraseAt) - Date.parse(closed.closedAt)).toBe(30 * 24 * 3_600_000);
     expect((await api.call(account.key, 'GET', '/v1/account')).statusCode).toBe(401);
     expect((await api.call(account.key, 'POST', '/v1/numbers', {})).statusCode).toBe(401);
-    expect((await browser.call('GET', '/v1/account')).statusCode).toBe(403);
+    const left = await browser.call('GET', '/v1/account');
+    expect(left.statusCode).toBe(403);
+    expect(left.body).toContain('of no open account');
     expect((await api.call(other.key, 'GET', '/v1/account')).statusCode).toBe(200);
     const live = and(eq(apiKeys.organizationId, account.id), isNull(apiKeys.revokedAt));
     expect(await api.db.select().from(apiKeys).where(live)).toEqual([]);
