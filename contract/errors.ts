@@ -146,7 +146,7 @@ export const PROBLEMS = {
   link_not_valid: {
     status: 410,
     title: 'The link is not valid any more',
-    advice: 'It was used, has expired, or is for an earlier attempt. Ask for a new one.',
+    advice: 'It was used or taken back, or has expired. Ask for a new one.',
   },
   revision_conflict: {
     status: 412,
