@@ -59,6 +59,9 @@ export interface Arrival {
   rcptTo: string[];
 }
 
+/** In characters. */
+const SNIPPET_LENGTH = 250;
+
 export async function parseMessage(
   raw: Buffer,
   { id, at, mailFrom, rcptTo }: Arrival,
@@ -95,7 +98,7 @@ export async function parseMessage(
       Read: false,
       Created: at,
       Attachments: attached.length,
-      Snippet: [...visible].slice(0, 250).join(''),
+      Snippet: snippet(visible),
     },
     message: {
       ...head,
@@ -107,6 +110,14 @@ export async function parseMessage(
       Inline: inline.map(part),
     },
   };
+}
+
+/** The beginning of a text. A word that would be cut is left out whole: half a link would lead astray. */
+function snippet(text: string): string {
+  const start = [...text].slice(0, SNIPPET_LENGTH).join('');
+  if (start === text) return text;
+  const cut = text[start.length] === ' ' ? start : start.replace(/ \S*$/, '');
+  return `${cut.trimEnd()} …`;
 }
 
 function addresses(header: AddressObject | AddressObject[] | undefined): Address[] {

@@ -114,6 +114,18 @@ test('a missing part stays missing', async () => {
   expect((await get('/api/v1/message/latest')).json()).toMatchObject({ HTML: '' });
 });
 
+test('a long text is cut before a word, so that no half link is listed', async () => {
+  const words = 'word '.repeat(40);
+  await send({
+    to: 'a@widgets.example',
+    subject: 'long',
+    text: `${words}http://127.0.0.1/?token=${'t'.repeat(60)}`,
+  });
+  expect((await get('/api/v1/messages')).json().messages[0].Snippet).toBe(`${words}…`);
+  await send({ to: 'a@widgets.example', subject: 'whole', text: `${words}${'t'.repeat(50)} more` });
+  expect((await get('/api/v1/messages')).json().messages[0].Snippet).toBe(`${words}${'t'.repeat(50)} …`);
+});
+
 test('nothing that a message holds is run or breaks out of the pages', async () => {
   await send({
     from: `"${HOSTILE.replaceAll('"', '')}" <no-reply@numbers.example>`,
