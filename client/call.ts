@@ -44,7 +44,7 @@ export async function call(settings: Settings, request: Request): Promise<Answer
     let failure: unknown;
     try {
       const response = await send(settings, request, Math.min(left, settings.tryMs));
-      if (response.status < 400) return response;
+      if (response.status < 300) return response;
       failure = new ProblemError(name, response);
     } catch (error) {
       request.signal?.throwIfAborted();
@@ -70,7 +70,8 @@ async function send(settings: Settings, request: Request, tryMs: number): Promis
   const response = await settings.fetch(settings.baseUrl + path, {
     method,
     headers: { authorization: `Bearer ${settings.apiKey}`, accept: 'application/json', ...headers },
-    redirect: 'error',
+    // The key is for this server alone.
+    redirect: 'manual',
     signal: signal ? AbortSignal.any([signal, late]) : late,
     ...(body !== undefined && { body }),
   });

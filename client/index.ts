@@ -43,7 +43,12 @@ type Methods = {
 /** Operations by what they are about, and the stream of changes: `for await (const { event, data } of client.stream())`. */
 export type Client = Methods & { stream(options?: StreamOptions): AsyncIterable<StreamEvent> };
 
+/** Throws a TypeError for an address that is none, or a key that no key can be. */
 export function createClient(options: ClientOptions): Client {
+  if (!/^https?:/.test(URL.parse(options.baseUrl)?.protocol ?? '')) {
+    throw new TypeError(`baseUrl is no http address: ${options.baseUrl}`);
+  }
+  if (!/^[\x21-\x7e]+$/.test(options.apiKey)) throw new TypeError('apiKey has characters that no key has.');
   const settings: Settings = {
     baseUrl: options.baseUrl.replace(/\/+$/, ''),
     apiKey: options.apiKey,

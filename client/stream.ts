@@ -85,10 +85,10 @@ async function* connect(
         accept: 'text/event-stream',
         ...(place !== undefined && { 'last-event-id': place }),
       },
-      redirect: 'error',
+      redirect: 'manual',
       signal: signal ? AbortSignal.any([signal, ending.signal]) : ending.signal,
     });
-    if (response.status >= 400) throw new ProblemError('GET /v1/stream', await whole(response));
+    if (response.status !== 200) throw new ProblemError('GET /v1/stream', await whole(response));
     const decoder = new TextDecoder();
     let text = '';
     for await (const chunk of response.body ?? []) {

@@ -135,6 +135,22 @@ describe('a call', () => {
     await expect(client().numbers.get('num_1', { signal: stop.signal })).rejects.toThrow('The user left.');
   });
 
+  it('does not follow to another address, which the key is not for', async () => {
+    const { requests, client } = await startServer((response) =>
+      response.writeHead(307, { location: '/elsewhere' }).end(),
+    );
+    await expect(client().numbers.get('num_1')).rejects.toMatchObject({ code: 'unknown', status: 307 });
+    expect(requests).toHaveLength(1);
+  });
+
+  it.each([
+    ['no address', { baseUrl: 'numbers.example', apiKey: 'wna_x' }],
+    ['an empty key', { baseUrl: 'https://numbers.example', apiKey: '' }],
+    ['a key with a line break', { baseUrl: 'https://numbers.example', apiKey: 'wna_x\n' }],
+  ])('is not made with %s', (_what, options) => {
+    expect(() => createClient(options)).toThrow(TypeError);
+  });
+
   it('tells what no API has answered', async () => {
     const { client } = await startServer((response) => response.writeHead(404).end('<h1>Not here</h1>'));
     await expect(client().numbers.get('num_1')).rejects.toMatchObject({ code: 'unknown', status: 404 });
