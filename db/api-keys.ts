@@ -66,7 +66,26 @@ export interface KeyHolder {
 
 const keyByLookup = prepared((db) =>
   db
-    .select({ key: apiKeys, person: people, closedAt: organizations.closedAt })
+    .select({
+      key: {
+        id: apiKeys.id,
+        organizationId: apiKeys.organizationId,
+        hash: apiKeys.hash,
+        scopes: apiKeys.scopes,
+        lastUsedAt: apiKeys.lastUsedAt,
+        expiresAt: apiKeys.expiresAt,
+        revokedAt: apiKeys.revokedAt,
+      },
+      person: {
+        id: people.id,
+        name: people.name,
+        role: people.role,
+        lastActiveAt: people.lastActiveAt,
+        banned: people.banned,
+        banExpires: people.banExpires,
+      },
+      closedAt: organizations.closedAt,
+    })
     .from(apiKeys)
     .leftJoin(people, eq(people.id, apiKeys.personId))
     .leftJoin(organizations, eq(organizations.id, apiKeys.organizationId))
@@ -115,6 +134,6 @@ export async function touchApiKey(db: Database, id: string): Promise<void> {
     );
 }
 
-function isBanned(person: typeof people.$inferSelect, now: Date): boolean {
+function isBanned(person: Pick<typeof people.$inferSelect, 'banned' | 'banExpires'>, now: Date): boolean {
   return person.banned && (person.banExpires === null || person.banExpires > now);
 }

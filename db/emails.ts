@@ -101,7 +101,11 @@ export async function openAttempt(db: Database, email: UnsentEmail, to?: string[
   return attempt;
 }
 
-const insertAttempt = (db: Database, emailId: string | Placeholder, recipients: string[] | SQL) =>
+const insertAttempt = (
+  db: Database | Transaction,
+  emailId: string | Placeholder,
+  recipients: string[] | SQL,
+) =>
   db
     .insert(emailAttempts)
     .values({ emailId, recipients })
