@@ -4,7 +4,7 @@
  * docs/decisions/0024 has the measurements.
  */
 import { and, eq, gte, like, lt, or, type SQL, sql } from 'drizzle-orm';
-import type { WaitingFor } from '../contract/number.ts';
+import { NUMBER_STATUSES, type WaitingFor } from '../contract/number.ts';
 import { numbers } from './schema.ts';
 
 /** What a list may be given: the names of the parameters of its statement, beside `limit`. */
@@ -17,6 +17,11 @@ const WAITING: Record<WaitingFor, SQL[]> = {
   customer: [sql`${numbers.status} = 'REJECTED'`, sql`${numbers.question} is not null`],
 };
 
+/**
+ * More than any page has. Without it a statement that is planned without its limit looks dear to PostgreSQL, which
+ * then plans it anew each time, for longer than it runs.
+ */
+const MOST = sql.raw('101');
 /** Rows that a search looks through first. */
 const NEAR = sql.raw('500');
 /** Hits among these from which on looking further is quicker than sorting all hits of the index. */
@@ -26,9 +31,11 @@ const FAR = sql.raw('10000');
 /** Changes that are sorted. Of more, some are soon come across. */
 const CHANGES = sql.raw('2000');
 
+/** Not those that were given: then the plan would depend on how many they are. */
+const ALL_STATUSES = sql.raw(String(NUMBER_STATUSES.length));
+
 const { id } = numbers;
 const given = (name: Given | 'limit') => sql.placeholder(name);
-const newestFirst = sql`order by ${id} desc limit ${given('limit')}`;
 
 /** SQL of the ids of a page. */
 export function pickIds(shape: ReadonlySet<Given>, waitingFor: WaitingFor | undefined): SQL {
@@ -68,18 +75,20 @@ interface List {
 /** Each status, or kind of turn, has a page of its own, because its numbers lie apart in the index; they are merged. */
 function each({ account, status, turns }: List, page: (from: SQL | undefined) => SQL): SQL {
   if (!status && !turns) return page(account);
-  const one = sql`${numbers.status} = wanted.status`;
+  const one = sql`${numbers.status} = (${given('statuses')}::text[])[wanted.nth]`;
   const pages = turns
     ? sql`(${sql.join(
         turns.map((turn) => sql`(${page(and(account, turn, status))})`),
         sql` union `,
       )}) as page`
-    : sql`unnest(${given('statuses')}::text[]) as wanted (status) cross join lateral (${page(and(account, one))}) as page`;
+    : sql`generate_series(1, ${ALL_STATUSES}) as wanted (nth) cross join lateral (${page(and(account, one))}) as page`;
   return sql`select page.id from ${pages} order by page.id desc limit ${given('limit')}`;
 }
 
 function walk(where: SQL | undefined): SQL {
-  return sql`select ${id} from ${numbers} where ${where ?? sql`true`} ${newestFirst}`;
+  return sql`select walked.id from (
+      select ${id} from ${numbers} where ${where ?? sql`true`} order by ${id} desc limit ${MOST}) as walked
+    order by walked.id desc limit ${given('limit')}`;
 }
 
 /**

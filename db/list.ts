@@ -1,9 +1,9 @@
-/** Lists of numbers, newest first. Each shape of a list, by what is filtered for, is a statement composed once. */
+/** Lists of numbers, newest first. What is filtered for makes the shape of a list: see list-plans.ts. */
 import { and, desc, eq, sql } from 'drizzle-orm';
 import type { NumberStatus, WaitingFor } from '../contract/number.ts';
 import type { Database } from './client.ts';
 import { type Given, pickIds } from './list-plans.ts';
-import { prepared } from './prepared.ts';
+import { preparedByShape } from './prepared.ts';
 import { cut, type NumberOfAccount, type Page, type Tenant, withAccount } from './read.ts';
 import { numbers } from './schema.ts';
 
@@ -39,9 +39,8 @@ export async function listNumbers(
     digits: q === undefined ? null : digitsOf(q),
     before: page.before,
   };
-  const shape = (Object.keys(given) as Given[]).filter((name) => given[name] !== null);
-  const statement = statementOf(shape, waitingFor)(db);
-  const found = await statement.execute({ ...given, limit: page.limit + 1 });
+  const names = (Object.keys(given) as Given[]).filter((name) => given[name] !== null);
+  const found = await pageOf(db, { given: names, waitingFor }).execute({ ...given, limit: page.limit + 1 });
   return cut(found, page.limit, (last) => last.row.id);
 }
 
@@ -56,19 +55,13 @@ function digitsOf(q: string): string | null {
   return /^\d{3,}$/.test(digits) ? containing(digits) : null;
 }
 
-const statements = new Map<string, ReturnType<typeof compose>>();
-
-/** There are some hundred shapes at most, and a few that are asked for. */
-function statementOf(shape: Given[], waitingFor: WaitingFor | undefined) {
-  // Initials: PostgreSQL takes 63 characters.
-  const name = ['list', shape.map((given) => given[0]).join(''), waitingFor].join('_');
-  const statement = statements.get(name) ?? compose(name, new Set(shape), waitingFor);
-  statements.set(name, statement);
-  return statement;
+interface Shape {
+  given: Given[];
+  waitingFor: WaitingFor | undefined;
 }
 
-function compose(name: string, shape: Set<Given>, waitingFor: WaitingFor | undefined) {
-  const picked = sql`${numbers.id} = any (array(${pickIds(shape, waitingFor)}))`;
-  const mine = shape.has('accountId') ? eq(numbers.accountId, sql.placeholder('accountId')) : undefined;
-  return prepared((db) => withAccount(db).where(and(picked, mine)).orderBy(desc(numbers.id)).prepare(name));
-}
+const pageOf = preparedByShape('list', (db, { given, waitingFor }: Shape, name) => {
+  const picked = sql`${numbers.id} = any (array(${pickIds(new Set(given), waitingFor)}))`;
+  const mine = given.includes('accountId') ? eq(numbers.accountId, sql.placeholder('accountId')) : undefined;
+  return withAccount(db).where(and(picked, mine)).orderBy(desc(numbers.id)).prepare(name);
+});
