@@ -17,7 +17,9 @@ export interface Rejection extends RejectionNotice {
 }
 
 /** Why the current attempt was rejected, and by whom; null where it was not. */
-export function rejectionOf(state: NumberState): Rejection | null {
+export function rejectionOf(
+  state: Pick<NumberState, 'status' | 'verification' | 'facebookDecision'>,
+): Rejection | null {
   if (state.status !== 'REJECTED') return null;
   // Facebook's decision only counts once support approved: it is looked at second.
   if (state.verification?.outcome === 'rejected') return rejection('support', state.verification);

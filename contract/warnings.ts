@@ -18,7 +18,7 @@ const WARNING_CODES = [
   'earlier_decision',
 ] as const;
 
-const FIELDS_IN_COMMON = ['mobileNumber', 'displayName', 'website'] as const;
+export const FIELDS_IN_COMMON = ['mobileNumber', 'displayName', 'website'] as const;
 export type FieldInCommon = (typeof FIELDS_IN_COMMON)[number];
 
 export const warningView = z

@@ -2,7 +2,7 @@
  * Claims: who is at work on which review. A claim counts until it expires, and for the stage and attempt that it
  * was made for; what counts no more is deleted later. See docs/decisions/0021-claims-and-the-next-review.md.
  */
-import { and, eq, gt, isNull, lte, ne, not, or, type SQL, sql } from 'drizzle-orm';
+import { and, eq, gt, isNull, lte, ne, not, or, type Placeholder, type SQL, sql } from 'drizzle-orm';
 import { isPending, STATUS_OF_STAGE, type Stage, stageOf } from '../contract/number.ts';
 import type { Claim } from '../contract/reviews.ts';
 import type { Database, Transaction } from './client.ts';
@@ -13,7 +13,7 @@ import { claims, memberships, numbers, people } from './schema.ts';
 export const queueOrder = sql`(${numbers.attempt} = 1), ${numbers.waitingSince}, ${numbers.id}`;
 
 /** A person's id, or `none` for what nobody has claimed. */
-export type ClaimFilter = string;
+export type ClaimFilter = string | Placeholder;
 
 /** A claim that counts, beside the row of its number. */
 export const liveClaim = and(

@@ -31,12 +31,6 @@ const numberById = prepared((db) =>
     .prepare('number_by_id'),
 );
 
-/** The numbers of these ids, in no order. */
-export async function getNumbers(db: Database | Transaction, ids: string[]): Promise<NumberOfAccount[]> {
-  // One parameter, however many.
-  return withAccount(db).where(sql`${numbers.id} = any(${sql.param(ids)}::text[])`);
-}
-
 /** The account's number of that E.164 which is pending or approved, or null. */
 export async function findLive(
   db: Database,

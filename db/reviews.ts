@@ -3,10 +3,11 @@ import { and, eq, getTableColumns, gte, isNotNull, isNull, lt, or, type SQL, sql
 import type { Rejection } from '../contract/next-action.ts';
 import { STAGES, STATUS_OF_STAGE, type Stage } from '../contract/number.ts';
 import type { Claim, ReviewFacts, ReviewSummary } from '../contract/reviews.ts';
-import { type ClaimFilter, claimedBy, liveClaim, queueOrder } from './claims.ts';
+import { claimedBy, liveClaim, queueOrder } from './claims.ts';
 import type { Database, Transaction } from './client.ts';
 import { earlierDecisions } from './earlier-decisions.ts';
 import type { NumberRow } from './number-row.ts';
+import { prepared, preparedByShape } from './prepared.ts';
 import { cut, type NumberOfAccount, type Page } from './read.ts';
 import { claims, numberEvents, numbers, organizations, people } from './schema.ts';
 
@@ -23,39 +24,68 @@ export type Review = NumberOfAccount & ReviewFacts;
 export interface ReviewFilter {
   stage?: Stage | undefined;
   overdue?: boolean | undefined;
-  claimedBy?: ClaimFilter | undefined;
+  /** A person's id, or `none`. */
+  claimedBy?: string | undefined;
 }
 
 export async function listReviews(
   db: Database,
-  filter: ReviewFilter,
+  { stage, overdue, claimedBy: claimant }: ReviewFilter,
   page: { limit: number; after: ReviewPlace | null },
 ): Promise<Page<Review, ReviewPlace>> {
   const { after } = page;
-  const wanted = and(
-    filter.overdue === undefined ? undefined : overdue(filter.overdue),
-    filter.claimedBy === undefined ? undefined : claimedBy(filter.claimedBy),
-    after === null
-      ? undefined
-      : sql`(${queueOrder}) > (${after.first}::boolean, ${after.waitingSince.toISOString()}::timestamptz, ${after.id})`,
-  );
-  const stages = filter.stage === undefined ? STAGES : [filter.stage];
-  // Each stage is a walk along the index that ends early; over both at once it would be a sort of all.
-  const walks = stages.map(
-    (stage) => sql`(select ${numbers.id}, (${numbers.attempt} = 1) as first, ${numbers.waitingSince}
-      from ${numbers} where ${and(eq(numbers.status, STATUS_OF_STAGE[stage]), wanted)}
-      order by ${queueOrder} limit ${page.limit + 1})`,
-  );
-  const found = await withClaims(db)
-    .innerJoin(sql`(${sql.join(walks, sql` union all `)}) as place`, sql`place.id = ${numbers.id}`)
-    .orderBy(sql`place.first, place.waiting_since, place.id`)
-    .limit(page.limit + 1);
+  const shape: Shape = {
+    stages: stage === undefined ? STAGES : [stage],
+    overdue,
+    claimed: claimant === undefined || claimant === 'none' ? claimant : 'by',
+    after: after !== null,
+  };
+  const found = await pageOf(db, shape).execute({
+    limit: page.limit + 1,
+    personId: claimant,
+    first: after?.first,
+    waitingSince: after?.waitingSince.toISOString(),
+    id: after?.id,
+  });
   const { items, next } = cut(found, page.limit, ({ row }) => ({
     first: row.attempt === 1,
     waitingSince: row.waitingSince ?? row.submittedAt,
     id: row.id,
   }));
   return { items: await complete(db, items), next };
+}
+
+/** What a page of the queue is asked with. */
+interface Shape {
+  stages: readonly Stage[];
+  overdue: boolean | undefined;
+  claimed: 'none' | 'by' | undefined;
+  /** Not the first page. */
+  after: boolean;
+}
+
+/** Each shape is a statement of its own, which has the statuses in it: without them no index would do. */
+const pageOf = preparedByShape('reviews', (db, { stages, overdue, claimed, after }: Shape, name) => {
+  const given = (name: string) => sql.placeholder(name);
+  const wanted = and(
+    overdue === undefined ? undefined : isOverdue(overdue),
+    claimed && claimedBy(claimed === 'none' ? 'none' : given('personId')),
+    after
+      ? sql`(${queueOrder}) > (${given('first')}::boolean, ${given('waitingSince')}::timestamptz, ${given('id')})`
+      : undefined,
+  );
+  // Each stage is a walk along the index that ends early; over both at once it would be a sort of all.
+  const walks = stages.map(
+    (stage) => sql`(select ${numbers.id}, (${numbers.attempt} = 1) as first, ${numbers.waitingSince} as since
+      from ${numbers} where ${and(isOf(stage), wanted)} order by ${queueOrder} limit ${given('limit')})`,
+  );
+  const ids = sql`select place.id from (${sql.join(walks, sql` union all `)}) as place
+    order by place.first, place.since, place.id limit ${given('limit')}`;
+  return withClaims(db).where(sql`${numbers.id} = any (array(${ids}))`).orderBy(queueOrder).prepare(name);
+});
+
+function isOf(stage: Stage): SQL {
+  return sql`${numbers.status} = ${sql.raw(`'${STATUS_OF_STAGE[stage]}'`)}`;
 }
 
 /** One pending number as a review. */
@@ -73,13 +103,13 @@ export async function summariseReviews(db: Database): Promise<ReviewSummary> {
 }
 
 async function summariseStage(db: Database, stage: Stage): Promise<ReviewSummary[Stage]> {
-  const ofStage = eq(numbers.status, STATUS_OF_STAGE[stage]);
+  const ofStage = isOf(stage);
   const asked = and(ofStage, isNotNull(numbers.question));
   const claimed = and(ofStage, liveClaim);
   const [counts] = await db
     .select({
       all: sql<number>`count(*)::int`,
-      overdue: sql<number>`(count(*) filter (where ${overdue(true)}))::int`,
+      overdue: sql<number>`(count(*) filter (where ${isOverdue(true)}))::int`,
       asked: sql<number>`(select count(*)::int from ${numbers} where ${asked})`,
       claimed: sql<number>`(select count(*)::int from ${claims} join ${numbers} on ${numbers.id} = ${claims.numberId} where ${claimed})`,
       oldest: sql`(select min(${numbers.waitingSince}) from ${numbers} where ${ofStage})`.mapWith(
@@ -98,7 +128,7 @@ async function summariseStage(db: Database, stage: Stage): Promise<ReviewSummary
   };
 }
 
-function overdue(yes: boolean): SQL | undefined {
+function isOverdue(yes: boolean): SQL | undefined {
   return yes ? lt(numbers.dueAt, sql`now()`) : or(isNull(numbers.dueAt), gte(numbers.dueAt, sql`now()`));
 }
 
@@ -108,7 +138,7 @@ function withClaims(db: Database | Transaction) {
       row: getTableColumns(numbers),
       accountName: organizations.name,
       personId: claims.personId,
-      name: people.name,
+      name: sql<string | null>`${people.name}`.as('claimant'),
       expiresAt: claims.expiresAt,
     })
     .from(numbers)
@@ -140,17 +170,10 @@ async function previousAttempts(
 ): Promise<Map<string, ReviewFacts['previous']>> {
   const again = rows.filter(({ attempt }) => attempt > 1);
   if (again.length === 0) return new Map();
-  const ids = sql.param(again.map(({ id }) => id));
-  const attempts = sql.param(again.map(({ attempt }) => attempt));
-  const { numberId, attempt, type } = numberEvents;
-  const events = await db
-    .select({ numberId, type, at: numberEvents.at, data: numberEvents.data })
-    .from(numberEvents)
-    .innerJoin(
-      sql`unnest(${ids}::text[], ${attempts}::int[]) as asked (id, attempt)`,
-      sql`${numberId} = asked.id and (${attempt} = asked.attempt and ${type} = 'resubmitted'
-        or ${attempt} = asked.attempt - 1 and ${type} in ('verification.rejected', 'facebook.rejected'))`,
-    );
+  const events = await eventsBetween(db).execute({
+    ids: again.map(({ id }) => id),
+    attempts: again.map(({ attempt }) => attempt),
+  });
   return new Map(
     [...Map.groupBy(events, (event) => event.numberId)].map(([id, ofNumber]) => {
       const resubmitted = ofNumber.find((event) => event.type === 'resubmitted');
@@ -159,6 +182,20 @@ async function previousAttempts(
     }),
   );
 }
+
+/** What ended the attempt before, and what began this one. */
+const eventsBetween = prepared((db) => {
+  const { numberId, attempt, type, at, data } = numberEvents;
+  return db
+    .select({ numberId, type, at, data })
+    .from(numberEvents)
+    .innerJoin(
+      sql`unnest(${sql.placeholder('ids')}::text[], ${sql.placeholder('attempts')}::int[]) as asked (id, attempt)`,
+      sql`${numberId} = asked.id and (${attempt} = asked.attempt and ${type} = 'resubmitted'
+        or ${attempt} = asked.attempt - 1 and ${type} in ('verification.rejected', 'facebook.rejected'))`,
+    )
+    .prepare('events_between');
+});
 
 type Told = Pick<typeof numberEvents.$inferSelect, 'type' | 'at' | 'data'>;
 
