@@ -3,11 +3,12 @@ import { z } from 'zod';
 import { storableDate } from '../../contract/queries.ts';
 import { reviewPage, reviewQuery, reviewSummary, viewReview } from '../../contract/reviews.ts';
 import { stateOf } from '../../db/number-row.ts';
-import { listReviews, summariseReviews } from '../../db/reviews.ts';
+import { listReviews, type ReviewFilter, type ReviewPlace, summariseReviews } from '../../db/reviews.ts';
 import { answers, GUARDED } from '../answers.ts';
 import { staffOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
 import { page, readCursor } from '../paging.ts';
+import { shareReadings } from '../share.ts';
 
 const cursor = z.object({
   first: z.boolean(),
@@ -15,7 +16,23 @@ const cursor = z.object({
   id: z.string().regex(/^num_[0-9a-f]{32}$/),
 });
 
+interface PageAsked {
+  filter: ReviewFilter;
+  limit: number;
+  after: ReviewPlace | null;
+}
+
 export const reviewRoutes: Routes = async (app, { api }) => {
+  // Everybody looks at the same pages, and all consoles ask anew at the same moment: when something has changed.
+  const readPage = shareReadings(async ({ filter, ...page }: PageAsked) => {
+    const { items, next } = await listReviews(api.db, filter, page);
+    const views = items.map((review) =>
+      viewReview({ ...review.row, accountName: review.accountName }, stateOf(review.row), review),
+    );
+    return { views, next };
+  });
+  const readSummary = shareReadings(() => summariseReviews(api.db));
+
   app.get(
     '/v1/reviews',
     {
@@ -34,10 +51,7 @@ export const reviewRoutes: Routes = async (app, { api }) => {
       const { limit, cursor: at, claimedBy, ...filter } = request.query;
       const person = claimedBy === 'me' ? staffOf(request).personId : claimedBy;
       const after = readCursor(at, cursor);
-      const { items, next } = await listReviews(api.db, { ...filter, claimedBy: person }, { limit, after });
-      const views = items.map((review) =>
-        viewReview({ ...review.row, accountName: review.accountName }, stateOf(review.row), review),
-      );
+      const { views, next } = await readPage({ filter: { ...filter, claimedBy: person }, limit, after });
       return page(request, reply, api.publicUrl, views, next);
     },
   );
@@ -54,6 +68,6 @@ export const reviewRoutes: Routes = async (app, { api }) => {
         response: answers({ 200: reviewSummary }, GUARDED),
       },
     },
-    async () => summariseReviews(api.db),
+    async () => readSummary(null),
   );
 };
