@@ -1,0 +1,124 @@
+/** The processes of the list benchmark: the product's API, the bare handler, and the clients of both. */
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { openSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { API_FLAGS } from '../../dev/environment.ts';
+import { projectFolder } from '../../dev/folder.ts';
+import { choosePorts } from '../../dev/ports.ts';
+import { answers, until } from '../../dev/until.ts';
+import type { Answered, BareSettings } from './bare.ts';
+import type { FromLoad, Load, Measured } from './load.ts';
+
+/** Connections to PostgreSQL of each contender: the product's default. */
+const CONNECTIONS = 16;
+const READY_MS = 30_000;
+
+export interface Parts {
+  urls: Record<'product' | 'bare', string>;
+  /** Process ids. */
+  pids: Record<'product' | 'bare', number>;
+  /** Gives the bare handler a route. */
+  teach(route: Answered): void;
+  measure(load: Load): Promise<Measured>;
+  stop(): Promise<void>;
+}
+
+/** Starts them; the API as in production, with its log in a file. There is no Temporal: reading needs none. */
+export async function startParts(
+  options: { databaseUrl: string; log: string },
+  signal: AbortSignal,
+): Promise<Parts> {
+  const children: ChildProcess[] = [];
+  const stop = async () => {
+    for (const child of children) {
+      if (child.connected) child.disconnect();
+      else child.kill('SIGTERM');
+    }
+    await Promise.all(children.map(ended));
+  };
+  try {
+    const ports = await choosePorts({ PORT: '0', METRICS_PORT: '0' }, () => {});
+    const apiUrl = `http://127.0.0.1:${ports.PORT}`;
+    const log = openSync(options.log, 'w');
+    const api = spawn(process.execPath, [...API_FLAGS, ...profiling(), 'api/main.ts'], {
+      cwd: projectFolder,
+      env: {
+        PATH: process.env['PATH'],
+        NODE_ENV: 'production',
+        DATABASE_URL: options.databaseUrl,
+        DATABASE_POOL: String(CONNECTIONS),
+        TEMPORAL_ADDRESS: '127.0.0.1:1',
+        PORT: String(ports.PORT),
+        METRICS_PORT: String(ports.METRICS_PORT),
+        PUBLIC_URL: apiUrl,
+        AUTH_SECRET: randomBytes(32).toString('hex'),
+        RATE_LIMIT_PER_MINUTE: '1000000',
+        RATE_LIMIT_ADDRESS_PER_MINUTE: '1000000',
+      },
+      stdio: ['ignore', log, log],
+    });
+    children.push(api);
+    const start = (file: string, env: NodeJS.ProcessEnv = {}) => {
+      const child = fork(new URL(file, import.meta.url), {
+        env: { ...process.env, ...env },
+        // What children print must not mix with the result.
+        stdio: ['ignore', 2, 2, 'ipc'],
+      });
+      children.push(child);
+      return child;
+    };
+    const settings: BareSettings = { databaseUrl: options.databaseUrl, connections: CONNECTIONS };
+    const bare = start('./bare.ts', { NODE_ENV: 'production', BARE: JSON.stringify(settings) });
+    const { port } = await message<{ port: number }>(bare, signal);
+    const load = start('./load.ts');
+    const dead = new AbortController();
+    api.once('exit', () => dead.abort(new Error(`The API ended: ${readFileSync(options.log, 'utf8')}`)));
+    const waiting = AbortSignal.any([signal, dead.signal, AbortSignal.timeout(READY_MS)]);
+    await until(() => answers(`${apiUrl}/readyz`), waiting);
+    return {
+      urls: { product: apiUrl, bare: `http://127.0.0.1:${port}` },
+      pids: { product: api.pid ?? 0, bare: bare.pid ?? 0 },
+      teach: (route) => void bare.send(route),
+      async measure(plan) {
+        load.send(plan);
+        const answer = await message<FromLoad>(load, signal);
+        if ('failed' in answer) throw new Error(answer.failed);
+        return answer.measured;
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** BENCH_CPU_PROFILE names a folder for a profile of the API. */
+function profiling(): string[] {
+  const folder = process.env['BENCH_CPU_PROFILE'];
+  return folder ? ['--cpu-prof', '--cpu-prof-dir', folder] : [];
+}
+
+async function message<T>(child: ChildProcess, signal: AbortSignal): Promise<T> {
+  const given = new AbortController();
+  const options = { signal: AbortSignal.any([signal, given.signal]) };
+  const died = once(child, 'exit', options).then(([code]) => {
+    throw new Error(`A part of the benchmark ended (${code})`);
+  });
+  try {
+    const [first] = (await Promise.race([once(child, 'message', options), died])) as [T];
+    return first;
+  } finally {
+    given.abort();
+    died.catch(() => {});
+  }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  await Promise.race([exit, sleep(12_000, undefined, { ref: false }).then(() => child.kill('SIGKILL'))]);
+  await exit;
+}
