@@ -1,7 +1,7 @@
 /**
  * How PostgreSQL finds the ids of a page, newest first: along an index, from the cursor on, until the page is full.
  * What is written here holds the plans, not estimates: a prepared statement is planned without its values.
- * docs/decisions/0024 has the measurements.
+ * docs/decisions/0025 has the measurements.
  */
 import { and, eq, gte, like, lt, or, type SQL, sql } from 'drizzle-orm';
 import { NUMBER_STATUSES, type WaitingFor } from '../contract/number.ts';

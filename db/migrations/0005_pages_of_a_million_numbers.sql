@@ -3,7 +3,7 @@ CREATE EXTENSION IF NOT EXISTS btree_gin;
 --> statement-breakpoint
 DROP INDEX "numbers_question";
 --> statement-breakpoint
-CREATE INDEX "numbers_by_account" ON "numbers" USING btree ("account_id","id");
+CREATE INDEX "numbers_by_account" ON "numbers" USING btree ("account_id","id","display_name","mobile_number");
 --> statement-breakpoint
 CREATE INDEX "numbers_by_account_status" ON "numbers" USING btree ("account_id","status","id");
 --> statement-breakpoint
