@@ -83,7 +83,10 @@ export const streamRoutes: Routes = async (app, { api }) => {
       if (accountId !== undefined && caller.kind === 'customer') {
         throw new ProblemError('forbidden', { detail: 'The filter accountId is for staff.' });
       }
-      const freeSlot = takeSlot(caller.keyId ?? caller.personId ?? '');
+      const freeSlot = takeSlot({
+        id: caller.keyId ?? caller.personId ?? '',
+        accountId: tenantOf(caller),
+      });
       try {
         // An empty one means none, as browsers' EventSource has it.
         const beginning = await feed.begin(request.headers['last-event-id'] || lastEventId || undefined);
@@ -100,7 +103,7 @@ export const streamRoutes: Routes = async (app, { api }) => {
           caller: {
             keyId: caller.keyId,
             sessionId: request.session?.session.id ?? null,
-            accountId: caller.kind === 'customer' ? caller.accountId : null,
+            accountId: tenantOf(caller),
             role: caller.kind === 'customer' ? 'user' : caller.kind,
           },
           tenant: accountId ?? tenantOf(caller),

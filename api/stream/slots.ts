@@ -1,30 +1,46 @@
-/** How many streams there may be: of one key or person, and in this process. */
+/** How many streams there may be: of one key or person, of one account, and in this process. */
 import { ProblemError } from '../problems.ts';
 
 /** A person has a few tabs, a key a few processes. */
 const OF_ONE = 20;
+/** What one account may have of those in a process: it has many keys, and others listen as well. */
+const SHARE = 1 / 4;
 
-/** Takes a slot for a key or a person, and returns how to give it back. Throws where there is none. */
-export function createSlots(inAll: number): (of: string) => () => void {
+/** Who listens: by key or as a person, and for which account; null for staff. */
+interface Listener {
+  id: string;
+  accountId: string | null;
+}
+
+/** Takes a slot for a listener, and returns how to give it back. Throws where there is none. */
+export function createSlots(inAll: number): (listener: Listener) => () => void {
+  const ofAccount = Math.ceil(inAll * SHARE);
   const taken = new Map<string, number>();
   let sum = 0;
-  return (of) => {
-    const theirs = taken.get(of) ?? 0;
-    if (theirs >= OF_ONE) {
-      const fact = `Streams open at the same time with one key, or of one person: at most ${OF_ONE}.`;
-      throw new ProblemError('rate_limited', { fact, headers: { 'retry-after': '5' } });
-    }
+  const note = (who: string, more: 1 | -1) => {
+    const now = (taken.get(who) ?? 0) + more;
+    if (now === 0) taken.delete(who);
+    else taken.set(who, now);
+  };
+  return ({ id, accountId }) => {
+    refuseFrom(taken.get(id), OF_ONE, 'with one key, or of one person');
+    if (accountId !== null) refuseFrom(taken.get(accountId), ofAccount, 'of one account');
     if (sum >= inAll) throw new ProblemError('unavailable', { fact: 'No more streams can be opened here.' });
-    taken.set(of, theirs + 1);
+    const whose = accountId === null ? [id] : [id, accountId];
+    for (const who of whose) note(who, 1);
     sum += 1;
     let given = false;
     return () => {
       if (given) return;
       given = true;
       sum -= 1;
-      const left = (taken.get(of) ?? 1) - 1;
-      if (left === 0) taken.delete(of);
-      else taken.set(of, left);
+      for (const who of whose) note(who, -1);
     };
   };
+}
+
+function refuseFrom(taken: number | undefined, most: number, whose: string): void {
+  if (taken === undefined || taken < most) return;
+  const fact = `Streams open at the same time ${whose}: at most ${most}.`;
+  throw new ProblemError('rate_limited', { fact, headers: { 'retry-after': '5' } });
 }

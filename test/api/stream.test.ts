@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../contract/ids.ts';
+import { createApiKey } from '../../db/api-keys.ts';
 import { deleteOldChanges } from '../../db/change-feed.ts';
 import {
   apiKeys,
@@ -27,7 +28,7 @@ let support: Awaited<ReturnType<typeof createStaff>>;
 const listening: Listening[] = [];
 
 beforeAll(async () => {
-  const started = await startTestApi({ STREAMS_PER_PROCESS: '25' });
+  const started = await startTestApi({ STREAMS_PER_PROCESS: '84' });
   await started.app.listen({ port: 0, host: '127.0.0.1' });
   const { port } = started.app.server.address() as AddressInfo;
   api = { ...started, url: `http://127.0.0.1:${port}` };
@@ -341,15 +342,25 @@ describe('a stream ends', () => {
 });
 
 describe('how many', () => {
-  it('one key may have 20, and a process no more than it is told; each that ends makes room', async () => {
+  it('one key may have 20, one account a quarter, and a process no more than it is told; each that ends makes room', async () => {
     const streams: Listening[] = [];
     for (let n = 0; n < 20; n++) streams.push(await open(account.key));
     const refused = await api.call(account.key, 'GET', '/v1/stream');
     expect(problemOf(refused).code).toBe('rate_limited');
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
-    for (let n = 0; n < 5; n++) await open(support.key);
+    const { key: second } = await createApiKey(api.db, {
+      organizationId: account.id,
+      name: 'second',
+      scopes: ['read'],
+    });
+    await open(second);
+    expect(problemOf(await api.call(second, 'GET', '/v1/stream')).detail).toContain('of one account');
+    for (let more = 63; more > 0; more -= 20) {
+      const staff = await createStaff(api.db, 'support');
+      for (let n = 0; n < Math.min(more, 20); n++) await open(staff.key);
+    }
     expect(problemOf(await api.call(support.key, 'GET', '/v1/stream')).code).toBe('unavailable');
-    expect(await api.app.metrics.metrics()).toMatch(/^streams_open 25$/m);
+    expect(await api.app.metrics.metrics()).toMatch(/^streams_open 84$/m);
     streams[0]?.close();
     await expect.poll(async () => (await listen(api, account.key)).status).toBe(200);
     expect(await api.app.metrics.metrics()).toMatch(/^streams_ended_total\{reason="client"\} [1-9]/m);
