@@ -6,7 +6,7 @@ import type { AccountRow } from '../db/accounts.ts';
 import { closedAccounts, numbersInStatus, stillIn } from '../db/close-account.ts';
 import { accountsToErase, eraseAccount, eraseAudit, eraseNumbers } from '../db/erase-account.ts';
 import type { NumberRow } from '../db/number-row.ts';
-import { WorkflowClosed } from '../temporal/numbers.ts';
+import { TemporalUnavailable, WorkflowClosed } from '../temporal/numbers.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /** Milliseconds unless named otherwise. */
@@ -40,7 +40,10 @@ export function createClosingActivities(
     if (stopping.aborted) throw ApplicationFailure.retryable('The worker stops.', 'stopping');
   };
 
-  /** Withdraws a pending number, releases an approved one. One whose workflow has ended is looked at again. */
+  /**
+   * Withdraws a pending number, releases an approved one. One whose workflow has ended is looked at again; one that
+   * Temporal refuses counts among those that do not end, and holds up no other. Throws TemporalUnavailable.
+   */
   async function end(account: AccountRow, row: NumberRow): Promise<void> {
     const operationId = `closing:${account.id}`;
     const by = account.closedBy ?? { type: 'system', id: null };
@@ -50,7 +53,9 @@ export function createClosingActivities(
         ? workflows.release(row, request)
         : workflows.withdraw(row, { ...request, stage: null });
     await asked.catch((error: unknown) => {
-      if (!(error instanceof WorkflowClosed)) throw error;
+      if (error instanceof TemporalUnavailable) throw error;
+      if (error instanceof WorkflowClosed) return;
+      logger.error({ err: error, numberId: row.id }, 'A number of a closed account cannot be asked to end');
     });
   }
 

@@ -139,6 +139,28 @@ describe('closing an account', () => {
     expect(events.filter(({ type }) => type === 'withdrawn')).toHaveLength(5);
   });
 
+  test('goes on where Temporal refuses one number for good, and says so at the end', async () => {
+    const accounts = [await createAccount(stack.db), await createAccount(stack.db)];
+    const ids = [];
+    for (const { id } of [...accounts, ...accounts]) ids.push((await acceptNumber(stack.db, id)).id);
+    const [refused = '', ...others] = ids;
+    // Its workflow's id is longer than Temporal takes.
+    await stack.db
+      .update(numbers)
+      .set({ mobileNumber: `+${'1'.repeat(2_000)}` })
+      .where(eq(numbers.id, refused));
+    for (const [index, { id }] of accounts.entries()) {
+      const closedAt = new Date(Date.now() + index);
+      await stack.db.update(organizations).set({ closedAt }).where(eq(organizations.id, id));
+    }
+    await expect(activities({ ending: 5_000 }, vi.fn()).endNumbersOfClosedAccounts()).rejects.toMatchObject({
+      type: 'numbers_left',
+    });
+    await expectStatuses(others, Array(3).fill('WITHDRAWN'));
+    expect((await readNumber(stack.db, refused)).status).toBe('PENDING_VERIFICATION');
+    await stack.db.delete(numbers).where(eq(numbers.id, refused));
+  });
+
   test('fails where numbers do not end, and says so', async () => {
     const account = await createAccount(stack.db);
     const { id } = await acceptNumber(stack.db, account.id);
