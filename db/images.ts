@@ -3,9 +3,10 @@
  * last given it: then no number can be given it any more, and the clean-up takes it.
  */
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
+import { lockAccount } from './accounts.ts';
 import type { Database, Transaction } from './client.ts';
 import type { Tenant } from './read.ts';
-import { imageContents, images, numbers, organizations } from './schema.ts';
+import { imageContents, images, numbers } from './schema.ts';
 
 export type ImageRow = typeof images.$inferSelect;
 
@@ -33,11 +34,7 @@ export async function insertImage(
   return db.transaction(async (tx) => {
     const { accountId } = image;
     // One upload of an account after the other, so that the count is right.
-    await tx
-      .select({ id: organizations.id })
-      .from(organizations)
-      .where(eq(organizations.id, accountId))
-      .for('no key update');
+    await lockAccount(tx, accountId);
     const unused = await tx
       .select({ createdAt: images.createdAt })
       .from(images)

@@ -1,16 +1,14 @@
 /** The caller's own account: reading it, changing it, closing it. */
 import { accountChanges, ownAccountClosure } from '../../contract/account-fields.ts';
 import { accountView, viewAccount } from '../../contract/account-views.ts';
-import { changeAccount, findAccount, lockAccount } from '../../db/accounts.ts';
-import { closeAccount } from '../../db/close-account.ts';
-import { accountAnswer, endNumbersSoon, openAccount } from '../accounts.ts';
+import { type AccountRow, changeAccount, findAccount, lockAccount } from '../../db/accounts.ts';
+import { accountAnswer, closeAsAsked, openAccount } from '../accounts.ts';
 import { answers, GUARDED, WRITES } from '../answers.ts';
 import { auditOf } from '../audit.ts';
 import { customerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
 import { give, inTransaction, keyedRequest, writeHeaders } from '../idempotency.ts';
-import { sendSoon } from '../mail.ts';
-import { invalidField, ProblemError } from '../problems.ts';
+import { invalidField } from '../problems.ts';
 
 export const accountRoutes: Routes = async (app, { api }) => {
   app.get(
@@ -73,32 +71,11 @@ export const accountRoutes: Routes = async (app, { api }) => {
     },
     async (request, reply) => {
       const { accountId } = customerOf(request);
-      const { answer, result } = await inTransaction(api.db, keyedRequest(request), async (tx) => {
-        const closed = await closeAccount(
-          tx,
-          {
-            accountId,
-            check: ({ name }) => {
-              if (request.body.name.normalize('NFC').trim() === name) return;
-              throw invalidField(
-                '/name',
-                'mismatch',
-                "Send the account's name as GET /v1/account answers it.",
-              );
-            },
-            settings: api.closing,
-          },
-          auditOf(request),
-        );
-        if (closed === null) throw new ProblemError('not_found');
-        if (closed === 'closed') throw new ProblemError('account_closed');
-        return { answer: accountAnswer(api, closed.account), result: closed.lanes };
-      });
-      if (result) {
-        for (const lane of result) sendSoon(api, lane, request.log);
-        endNumbersSoon(api, request.log, accountId);
-      }
-      return give(reply, answer);
+      const check = ({ name }: AccountRow) => {
+        if (request.body.name.normalize('NFC').trim() === name) return;
+        throw invalidField('/name', 'mismatch', "Send the account's name as GET /v1/account answers it.");
+      };
+      return give(reply, await closeAsAsked(api, request, { accountId, check }));
     },
   );
 };

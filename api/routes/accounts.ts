@@ -12,9 +12,8 @@ import {
 import { anyId } from '../../contract/queries.ts';
 import { about } from '../../contract/views.ts';
 import { changeAccount, createAccount, findAccount, listAccounts, lockAccount } from '../../db/accounts.ts';
-import { closeAccount } from '../../db/close-account.ts';
 import { invite } from '../../db/invitations.ts';
-import { accountAnswer, endNumbersSoon, openAccount } from '../accounts.ts';
+import { accountAnswer, closeAsAsked, openAccount } from '../accounts.ts';
 import { answers, GUARDED, WRITES } from '../answers.ts';
 import { auditOf } from '../audit.ts';
 import type { Routes } from '../context.ts';
@@ -158,17 +157,7 @@ export const accountsRoutes: Routes = async (app, { api }) => {
     async (request, reply) => {
       const { id: accountId } = request.params;
       const { reason } = request.body;
-      const { answer, result } = await inTransaction(api.db, keyedRequest(request), async (tx) => {
-        const closed = await closeAccount(tx, { accountId, reason, settings: api.closing }, auditOf(request));
-        if (closed === null) throw new ProblemError('not_found');
-        if (closed === 'closed') throw new ProblemError('account_closed');
-        return { answer: accountAnswer(api, closed.account), result: closed.lanes };
-      });
-      if (result) {
-        for (const lane of result) sendSoon(api, lane, request.log);
-        endNumbersSoon(api, request.log, accountId);
-      }
-      return give(reply, answer);
+      return give(reply, await closeAsAsked(api, request, { accountId, reason }));
     },
   );
 };
