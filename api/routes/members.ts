@@ -77,7 +77,7 @@ export const memberRoutes: Routes = async (app, { api }) => {
       schema: {
         summary: 'Remove a member, or leave the account',
         description:
-          'Removing others is for admins; everybody may leave by naming themselves. Sessions lose the account at once. An account keeps an admin who can sign in.',
+          'Removing others is for admins; everybody may leave by naming themselves. Sessions lose the account at once; keys and invitations that the member made stay: revoke what is not to. An account keeps an admin who can sign in.',
         operationId: 'removeMember',
         tags: ['Account'],
         params,
