@@ -1,13 +1,12 @@
 /** Everything the benchmark runs on: the product's stack, a mail server that keeps nothing, the skeleton's worker. */
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Credentials } from '../dev/credentials.ts';
 import { ProcessRecord } from '../dev/processes.ts';
 import { Stack } from '../dev/stack.ts';
+import { ended, message, startChild } from './children.ts';
 import type { SkeletonSettings } from './skeleton/worker.ts';
 import type { FromSink } from './smtp.ts';
 
@@ -26,11 +25,7 @@ export async function startParts(say: (line: string) => void, signal: AbortSigna
   const path = mkdtempSync(join(tmpdir(), 'numbers-bench-'));
   const children: ChildProcess[] = [];
   const start = (file: string, env: NodeJS.ProcessEnv = {}) => {
-    const child = fork(new URL(file, import.meta.url), {
-      env: { ...process.env, ...env },
-      // What children print must not mix with the result.
-      stdio: ['ignore', 2, 2, 'ipc'],
-    });
+    const child = startChild(new URL(file, import.meta.url), env);
     children.push(child);
     return child;
   };
@@ -44,7 +39,7 @@ export async function startParts(say: (line: string) => void, signal: AbortSigna
 
   try {
     const sink = start('./smtp.ts');
-    const { port } = (await message(sink, signal)) as Extract<FromSink, { port: number }>;
+    const { port } = await message<Extract<FromSink, { port: number }>>(sink, signal);
     const smtpUrl = `smtp://127.0.0.1:${port}`;
     stack = new Stack({ path, env: environment(smtpUrl), say, signal });
     const credentials = await stack.start();
@@ -66,7 +61,7 @@ export async function startParts(say: (line: string) => void, signal: AbortSigna
       },
       async mails() {
         sink.send('count');
-        return ((await message(sink, signal)) as Extract<FromSink, { taken: number }>).taken;
+        return (await message<Extract<FromSink, { taken: number }>>(sink, signal)).taken;
       },
       stop,
     };
@@ -86,27 +81,4 @@ function environment(smtpUrl: string): NodeJS.ProcessEnv {
     NODE_ENV: 'production',
     SMTP_URL: smtpUrl,
   };
-}
-
-async function message(child: ChildProcess, signal: AbortSignal): Promise<unknown> {
-  const given = new AbortController();
-  const options = { signal: AbortSignal.any([signal, given.signal]) };
-  const died = once(child, 'exit', options).then(([code]) => {
-    throw new Error(`A part of the benchmark ended (${code})`);
-  });
-  try {
-    const [first] = (await Promise.race([once(child, 'message', options), died])) as [unknown];
-    return first;
-  } finally {
-    given.abort();
-    died.catch(() => {});
-  }
-}
-
-/** Children end when they are disconnected; one that does not is killed. */
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = once(child, 'exit');
-  await Promise.race([exit, sleep(10_000, undefined, { ref: false }).then(() => child.kill('SIGKILL'))]);
-  await exit;
 }

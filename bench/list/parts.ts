@@ -1,13 +1,12 @@
 /** The processes of the list benchmark: the product's API, the bare handler, and the clients of both. */
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { API_FLAGS } from '../../dev/environment.ts';
 import { projectFolder } from '../../dev/folder.ts';
 import { choosePorts } from '../../dev/ports.ts';
 import { answers, until } from '../../dev/until.ts';
+import { ended, message, startChild } from '../children.ts';
 import type { Answered, BareSettings } from './bare.ts';
 import type { FromLoad, Load, Measured } from './load.ts';
 
@@ -61,11 +60,7 @@ export async function startParts(
     });
     children.push(api);
     const start = (file: string, env: NodeJS.ProcessEnv = {}) => {
-      const child = fork(new URL(file, import.meta.url), {
-        env: { ...process.env, ...env },
-        // What children print must not mix with the result.
-        stdio: ['ignore', 2, 2, 'ipc'],
-      });
+      const child = startChild(new URL(file, import.meta.url), env);
       children.push(child);
       return child;
     };
@@ -99,26 +94,4 @@ export async function startParts(
 function profiling(): string[] {
   const folder = process.env['BENCH_CPU_PROFILE'];
   return folder ? ['--cpu-prof', '--cpu-prof-dir', folder] : [];
-}
-
-async function message<T>(child: ChildProcess, signal: AbortSignal): Promise<T> {
-  const given = new AbortController();
-  const options = { signal: AbortSignal.any([signal, given.signal]) };
-  const died = once(child, 'exit', options).then(([code]) => {
-    throw new Error(`A part of the benchmark ended (${code})`);
-  });
-  try {
-    const [first] = (await Promise.race([once(child, 'message', options), died])) as [T];
-    return first;
-  } finally {
-    given.abort();
-    died.catch(() => {});
-  }
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = once(child, 'exit');
-  await Promise.race([exit, sleep(12_000, undefined, { ref: false }).then(() => child.kill('SIGKILL'))]);
-  await exit;
 }
