@@ -6,10 +6,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildApp } from '../../api/app.ts';
 import { numbers } from '../../db/schema.ts';
 import { createMailWorkflows } from '../../temporal/mail.ts';
-import { createNumberWorkflows } from '../../temporal/numbers.ts';
 import { readEmails, readEvents, readNumber } from '../support/accepted.ts';
 import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
-import { type Call, caller, MAIL_DOWN, problemOf, submit as submitWith, TEMPORAL_DOWN } from './harness.ts';
+import {
+  type Call,
+  caller,
+  MAIL_DOWN,
+  problemOf,
+  startTwoApps,
+  submit as submitWith,
+  TEMPORAL_DOWN,
+} from './harness.ts';
 
 let stack: TestStack;
 let apps: FastifyInstance[];
@@ -22,15 +29,8 @@ beforeAll(async () => {
   // Support works an hour a day: what is left of its time cannot be by the clock.
   const env = { WORKING_HOURS: '10:00-11:00', VERIFICATION_DUE_HOURS: '2' };
   stack = await startStack({ env });
-  const { db, config, client } = stack;
-  const process = () =>
-    buildApp({
-      db,
-      config,
-      mail: createMailWorkflows({ client }),
-      workflows: createNumberWorkflows({ client, db, config }),
-    });
-  const [one, two] = await Promise.all([process(), process()]);
+  const { db } = stack;
+  const [one, two] = await startTwoApps(stack, createMailWorkflows(stack));
   apps = [one, two];
   calls = [caller(one), caller(two)];
   account = await createAccount(db);

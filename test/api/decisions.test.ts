@@ -9,10 +9,17 @@ import { workflowId } from '../../contract/messages.ts';
 import type { NumberView } from '../../contract/views.ts';
 import { claimRequest } from '../../db/idempotency.ts';
 import { claims, memberships } from '../../db/schema.ts';
-import { createNumberWorkflows } from '../../temporal/numbers.ts';
 import { readEmails, readEvents, readNumber } from '../support/accepted.ts';
 import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
-import { type Call, caller, MAIL_DOWN, problemOf, submit as submitWith, TEMPORAL_DOWN } from './harness.ts';
+import {
+  type Call,
+  caller,
+  MAIL_DOWN,
+  problemOf,
+  startTwoApps,
+  submit as submitWith,
+  TEMPORAL_DOWN,
+} from './harness.ts';
 
 let stack: TestStack;
 let apps: FastifyInstance[];
@@ -23,11 +30,9 @@ let ben: Awaited<ReturnType<typeof createStaff>>;
 
 beforeAll(async () => {
   stack = await startStack();
-  const { db, config, client } = stack;
-  // Each with its own line of edits, like two processes.
-  const process = () =>
-    buildApp({ db, config, mail: MAIL_DOWN, workflows: createNumberWorkflows({ client, db, config }) });
-  const [one, two] = await Promise.all([process(), process()]);
+  const { db } = stack;
+  // Each with its own line of edits.
+  const [one, two] = await startTwoApps(stack);
   apps = [one, two];
   calls = [caller(one), caller(two)];
   account = await createAccount(db);

@@ -7,10 +7,11 @@ import type { NumberView } from '../../contract/views.ts';
 import type { Database } from '../../db/client.ts';
 import { GENEROUS_LIMITS } from '../../dev/environment.ts';
 import type { MailWorkflows } from '../../temporal/mail.ts';
-import { type NumberWorkflows, TemporalUnavailable } from '../../temporal/numbers.ts';
+import { createNumberWorkflows, type NumberWorkflows, TemporalUnavailable } from '../../temporal/numbers.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { submission } from '../support/http.ts';
 import { findOperation, type OpenApiDocument } from '../support/openapi.ts';
+import type { TestStack } from '../support/stack.ts';
 import { AUTH_SECRET } from '../support/stack.ts';
 
 export interface TestApi {
@@ -73,6 +74,16 @@ export async function startTestApi(env: Record<string, string> = {}): Promise<Te
     await database.drop();
   };
   return { app, db, config, call: caller(app), close };
+}
+
+/** Two apps on one stack, like two processes: all that they have in common is what the stack has. */
+export async function startTwoApps(
+  { db, config, client }: Pick<TestStack, 'db' | 'config' | 'client'>,
+  mail: MailWorkflows = MAIL_DOWN,
+): Promise<[FastifyInstance, FastifyInstance]> {
+  const start = () =>
+    buildApp({ db, config, mail, workflows: createNumberWorkflows({ client, db, config }) });
+  return Promise.all([start(), start()]);
 }
 
 export function caller(app: FastifyInstance): Call {

@@ -2,14 +2,12 @@
 import { eq, inArray } from 'drizzle-orm';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { buildApp } from '../../api/app.ts';
 import { newId } from '../../contract/ids.ts';
 import { claims, numberEvents, numbers } from '../../db/schema.ts';
 import { until } from '../../dev/until.ts';
-import { createNumberWorkflows } from '../../temporal/numbers.ts';
 import { type Browser, createUser, signIn, type TestPerson } from '../support/people.ts';
 import { createAccount, startStack, type TestStack } from '../support/stack.ts';
-import { caller, MAIL_DOWN, problemOf, submit as submitWith } from './harness.ts';
+import { caller, problemOf, startTwoApps, submit as submitWith } from './harness.ts';
 
 vi.setConfig({ testTimeout: 240_000 });
 
@@ -32,11 +30,8 @@ let kim: Supporter;
 
 beforeAll(async () => {
   stack = await startStack();
-  const { db, config, client } = stack;
-  // Like two processes: all that they have in common is the database.
-  const start = () =>
-    buildApp({ db, config, mail: MAIL_DOWN, workflows: createNumberWorkflows({ client, db, config }) });
-  const [one, two] = await Promise.all([start(), start()]);
+  const { db } = stack;
+  const [one, two] = await startTwoApps(stack);
   apps = [one, two];
   customer = await createAccount(db);
   const supporter = async (app: FastifyInstance): Promise<Supporter> => {
