@@ -13,13 +13,12 @@ import { createSerializerCompiler } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import { ConfigError } from '../contract/config.ts';
-import { rootOf } from '../db/errors.ts';
 import { guardRoutes } from './auth.ts';
 import { answerClientError, BARE_HEADERS } from './client-errors.ts';
 import { type ApiDeps, createContext } from './context.ts';
 import { allowOrigins } from './cors.ts';
 import { serveDocs } from './docs.ts';
-import { toProblem } from './failures.ts';
+import { loggedProblem } from './failures.ts';
 import { takeJson } from './json.ts';
 import { createLimits } from './limits.ts';
 import { absoluteLinks } from './links.ts';
@@ -116,9 +115,7 @@ export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): 
     request: Parameters<typeof sendProblem>[1],
     reply: Parameters<typeof sendProblem>[2],
   ) => {
-    const problem = toProblem(error);
-    if (problem.code === 'internal') request.log.error({ err: rootOf(error) }, 'Request failed');
-    if (problem.code === 'unavailable') request.log.warn({ err: rootOf(error) }, 'Answered as unavailable');
+    const problem = loggedProblem(error, request);
     return sendProblem(problem, request, reply.header('x-request-id', request.id), api.publicUrl);
   };
 

@@ -2,6 +2,7 @@
 import { BUSINESS_CATEGORIES } from '../contract/categories.ts';
 import { FIELD_LABELS } from '../contract/fields.ts';
 import { FIELD_NAMES, type NumberStatus, type Outcome } from '../contract/number.ts';
+import { minute } from '../contract/text.ts';
 import { staffWarnings } from '../contract/warnings.ts';
 import type { NumberRow } from '../db/number-row.ts';
 import { stateOf } from '../db/number-row.ts';
@@ -46,14 +47,14 @@ export function decisionPage(
   const { row, claim } = review;
   const claimedByOther = claim !== null && claim.personId !== link.personId ? claim : null;
   return html`${fault !== undefined && html`<p role="alert" id="fault">${fault}</p>`}
-<p>Submitted by ${review.accountName}, attempt ${row.attempt}. Due ${minute(row.dueAt ?? link.expiresAt)}.</p>
+<p>Submitted by ${review.accountName}, attempt ${row.attempt}. Due ${minute((row.dueAt ?? link.expiresAt).toISOString())}.</p>
 ${profile(row, token)}
 ${warnings(review)}
 ${previous(review)}
 ${approvals(row)}
 ${
   claimedByOther
-    ? html`<p role="alert">${claimedByOther.name} has claimed the review until ${minute(claimedByOther.expiresAt)}. Leave it to them, or come back then.</p>`
+    ? html`<p role="alert">${claimedByOther.name} has claimed the review until ${minute(claimedByOther.expiresAt.toISOString())}. Leave it to them, or come back then.</p>`
     : html`${open.includes('approved') && approveForm(token)}${open.includes('rejected') && rejectForm(token, sent)}`
 }`;
 }
@@ -124,8 +125,3 @@ function rejectForm(token: string, sent: Record<string, string> = {}): Html {
 
 const labelOf = (field: string) => (FIELD_LABELS as Record<string, string>)[field] ?? field;
 const shown = (value: unknown) => (value === null || value === undefined ? '–' : String(value));
-
-/** `2026-11-23 08:00 UTC`. */
-function minute(at: Date | string): string {
-  return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-}

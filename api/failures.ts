@@ -1,4 +1,5 @@
 /** What went wrong, as a problem: by the kinds of error that Fastify, PostgreSQL and Temporal throw. */
+import type { FastifyRequest } from 'fastify';
 import type { ProblemCode } from '../contract/errors.ts';
 import { rootOf } from '../db/errors.ts';
 import { DecoderUnavailable } from '../images/reencode.ts';
@@ -40,6 +41,14 @@ const PASSING = /^(08|40|53|57)...$|^55P03$|^25P03$/;
 /** node-postgres has no code for a connection that it lost, did not get in time, or may not use any more. */
 const LOST =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout|Cannot use a pool after calling end)/i;
+
+/** The problem that a request is answered with. What is not the caller's fault is logged. */
+export function loggedProblem(error: unknown, request: FastifyRequest): ProblemError {
+  const problem = toProblem(error);
+  if (problem.code === 'internal') request.log.error({ err: rootOf(error) }, 'Request failed');
+  if (problem.code === 'unavailable') request.log.warn({ err: rootOf(error) }, 'Answered as unavailable');
+  return problem;
+}
 
 export function toProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;

@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { PROBLEMS } from '../contract/errors.ts';
-import { rootOf } from '../db/errors.ts';
-import { toProblem } from './failures.ts';
+import { escapeHtml } from '../contract/text.ts';
+import { loggedProblem } from './failures.ts';
 import { headersOf, type ProblemError } from './problems.ts';
 
 /** Text that is HTML already. Only `html` makes it. */
@@ -21,14 +21,6 @@ export class Html {
 /** What may be put into a template: `false` and null are nothing. */
 type Part = string | number | Html | readonly Html[] | null | false;
 
-const ESCAPES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
 /** A template of HTML. What is put in is escaped, as text and in quoted attributes; `Html` stays as it is. */
 export function html(template: TemplateStringsArray, ...parts: Part[]): Html {
   return new Html(
@@ -40,7 +32,7 @@ function render(part: Part): string {
   if (part === null || part === false) return '';
   if (part instanceof Html) return part.text;
   if (typeof part === 'object') return part.map(({ text }) => text).join('');
-  return String(part).replace(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
+  return escapeHtml(String(part));
 }
 
 const STYLE = `
@@ -113,12 +105,7 @@ export function servePages(app: FastifyInstance): void {
     { parseAs: 'string' },
     async (_request: unknown, body: string | Buffer) => Object.fromEntries(new URLSearchParams(String(body))),
   );
-  app.setErrorHandler((error, request, reply) => {
-    const problem = toProblem(error);
-    if (problem.code === 'internal') request.log.error({ err: rootOf(error) }, 'Request failed');
-    if (problem.code === 'unavailable') request.log.warn({ err: rootOf(error) }, 'Answered as unavailable');
-    return sendProblemPage(reply, problem);
-  });
+  app.setErrorHandler((error, request, reply) => sendProblemPage(reply, loggedProblem(error, request)));
 }
 
 function sendProblemPage(reply: FastifyReply, problem: ProblemError): FastifyReply {

@@ -1,5 +1,5 @@
 /** A letter is written once, as blocks, and rendered twice: text and HTML cannot tell different stories. */
-import { DIRECTION } from '../contract/text.ts';
+import { DIRECTION, escapeHtml } from '../contract/text.ts';
 
 export type Block =
   | { type: 'paragraph'; text: string }
@@ -25,11 +25,6 @@ export function linkBlock(label: string, url: string | undefined): Block {
 /** In Unicode's isolates: a name that is written from right to left leaves the words after it where they are. */
 export function isolated(text: string): string {
   return `\u2068${text}\u2069`;
-}
-
-/** `2026-11-23T08:00:00.000Z` → `2026-11-23 08:00 UTC`. */
-export function minute(at: string): string {
-  return `${at.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 /** Bytes of a subject stay well below what a mail server takes in a header, whatever a name holds. */
@@ -133,13 +128,4 @@ function lines(text: string): string[] {
     .toWellFormed()
     .split(/\r\n|[\n\r\u2028\u2029]/)
     .map((line) => line.replace(/[^\P{Cc}\t]/gu, ' '));
-}
-
-function escapeHtml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;');
 }

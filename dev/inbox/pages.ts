@@ -1,4 +1,5 @@
 /** The pages of the inbox. Plain HTML without scripts; everything from a message is escaped. */
+import { escapeHtml } from '../../contract/text.ts';
 import type { Address, Message, MessageSummary } from './message.ts';
 
 const STYLE = `
@@ -15,15 +16,6 @@ const STYLE = `
   pre { white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid #8884; padding: 1rem; }
   iframe { width: 100%; height: 32rem; resize: vertical; border: 1px solid #8884; background: #fff; }
 `;
-
-const ESCAPES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
 
 const names = (list: Address[]) =>
   escapeHtml(list.map(({ Name, Address }) => (Name ? `${Name} <${Address}>` : Address)).join(', '));

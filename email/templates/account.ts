@@ -5,7 +5,8 @@ import type {
   LinkEmailData,
   StaffInvitationData,
 } from '../../contract/emails.ts';
-import { type Block, isolated, type Letter, linkBlock, minute } from '../letter.ts';
+import { minute } from '../../contract/text.ts';
+import { type Block, isolated, type Letter, linkBlock } from '../letter.ts';
 import { paragraph } from './number.ts';
 
 export function verifyEmail(data: LinkEmailData): Letter {

@@ -1,5 +1,6 @@
 import type { CommentEmailData } from '../../contract/emails.ts';
-import { type Letter, minute } from '../letter.ts';
+import { minute } from '../../contract/text.ts';
+import type { Letter } from '../letter.ts';
 import { aboutNumber, numberSubject, paragraph } from './number.ts';
 
 /** Support says or asks something about a number. */

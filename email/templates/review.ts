@@ -1,7 +1,8 @@
 /** To our own people: what waits for a decision. */
 import type { ReviewEmailData, ReviewLine, ReviewRequestData } from '../../contract/emails.ts';
 import { STAGES, type Stage } from '../../contract/number.ts';
-import { type Block, isolated, type Letter, linkBlock, minute } from '../letter.ts';
+import { minute } from '../../contract/text.ts';
+import { type Block, isolated, type Letter, linkBlock } from '../letter.ts';
 import { paragraph } from './number.ts';
 
 const STAGE_NAMES: Record<Stage, string> = { verification: 'Verification', facebook: 'Facebook approval' };
