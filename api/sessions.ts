@@ -1,7 +1,7 @@
 /** What a signed-in person is told of themselves. */
 import type { PersonRole, PersonView, SessionView } from '../contract/people.ts';
 import { accountsOf, type PersonRow } from '../db/people.ts';
-import type { FoundSession } from '../db/sessions.ts';
+import { type FoundSession, isBanned } from '../db/sessions.ts';
 import { needsTwoFactor } from './auth.ts';
 import type { ApiContext } from './context.ts';
 
@@ -25,7 +25,7 @@ export async function viewSession(api: ApiContext, found: FoundSession): Promise
 
 export function viewPerson(row: PersonRow): PersonView {
   const { id, name, email, twoFactorEnabled } = row;
-  const disabled = row.banned && (row.banExpires === null || row.banExpires > new Date());
+  const disabled = isBanned(row, new Date());
   return {
     id,
     name,

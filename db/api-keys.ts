@@ -2,13 +2,14 @@
  * API keys: `wna_<lookup>_<secret>`. The lookup finds the row, only a SHA-256 of the whole key is stored.
  * The secret is 256 random bits, so a fast hash is enough: there is nothing to guess.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { and, eq, isNull, lt, or, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import type { Actor } from '../contract/number.ts';
 import type { Database, Transaction } from './client.ts';
 import { prepared } from './prepared.ts';
 import { apiKeys, organizations, people } from './schema.ts';
+import { isBanned } from './sessions.ts';
 
 export type Scope = (typeof apiKeys.$inferSelect)['scopes'][number];
 
@@ -19,7 +20,7 @@ export const isForSupport = (scope: Scope) => scope !== 'admin';
 
 /** SHA-256 of the whole key, hex. */
 export function hashApiKey(key: string): string {
-  return createHash('sha256').update(key).digest('hex');
+  return hash('sha256', key);
 }
 
 /**
@@ -132,8 +133,4 @@ export async function touchApiKey(db: Database, id: string): Promise<void> {
         or(isNull(apiKeys.lastUsedAt), lt(apiKeys.lastUsedAt, sql`now() - interval '1 minute'`)),
       ),
     );
-}
-
-function isBanned(person: Pick<typeof people.$inferSelect, 'banned' | 'banExpires'>, now: Date): boolean {
-  return person.banned && (person.banExpires === null || person.banExpires > now);
 }

@@ -6,8 +6,10 @@ import { and, eq, gt, isNull, lte, ne, not, or, type Placeholder, type SQL, sql 
 import { isPending, STATUS_OF_STAGE, type Stage, stageOf } from '../contract/number.ts';
 import type { Claim } from '../contract/reviews.ts';
 import type { Database, Transaction } from './client.ts';
+import { deleteBatch } from './delete-batch.ts';
 import type { NumberRow } from './number-row.ts';
 import { claims, memberships, numbers, people } from './schema.ts';
+import { notBanned } from './sessions.ts';
 
 /** The order of the queue, as the index `numbers_queue` has it. */
 export const queueOrder = sql`(${numbers.attempt} = 1), ${numbers.waitingSince}, ${numbers.id}`;
@@ -133,7 +135,7 @@ async function othersAtWork(tx: Transaction, personId: string): Promise<string[]
       and(
         eq(people.role, 'support'),
         gt(people.lastActiveAt, sql`now() - ${AT_WORK}`),
-        eq(people.banned, false),
+        notBanned,
         ne(people.id, personId),
       ),
     );
@@ -207,15 +209,6 @@ async function insertClaim(
 
 /** Deletes claims that have expired, a batch at a time. Returns how many. */
 export async function deleteExpiredClaims(db: Database, batch = 5_000): Promise<number> {
-  const old = db
-    .select({ id: claims.numberId })
-    .from(claims)
-    .where(lte(claims.expiresAt, sql`now()`))
-    .limit(batch);
-  const deleted = await db
-    .delete(claims)
-    // Expired still: it may have been renewed meanwhile.
-    .where(and(lte(claims.expiresAt, sql`now()`), sql`${claims.numberId} in ${old}`))
-    .returning({ id: claims.numberId });
-  return deleted.length;
+  const ended = lte(claims.expiresAt, sql`now()`);
+  return deleteBatch(db, { table: claims, id: claims.numberId, ended, batch });
 }

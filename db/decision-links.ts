@@ -2,12 +2,13 @@
  * Decision links: each lets one supporter decide once on one attempt of a number, from an email. Its id is the id of
  * the decision, so that however often it is used it is one decision.
  */
-import { and, eq, inArray, isNull, lt, notExists, sql } from 'drizzle-orm';
+import { and, eq, isNull, lt, notExists, sql } from 'drizzle-orm';
 import { BUSINESS_CATEGORIES } from '../contract/categories.ts';
 import { newId } from '../contract/ids.ts';
 import { lastFour } from '../contract/phone.ts';
 import { type AuditEntry, recordAudit } from './audit.ts';
 import type { Database, Transaction } from './client.ts';
+import { deleteBatch } from './delete-batch.ts';
 import { writeEmail } from './email-rows.ts';
 import type { NumberRow } from './number-row.ts';
 import { decisionLinks, memberships, organizations, people } from './schema.ts';
@@ -110,14 +111,6 @@ export async function useDecisionLink(
 
 /** Deletes links a week after they expired, a batch at a time: until then their pages say what they were. */
 export async function deleteExpiredDecisionLinks(db: Database, batch = 1_000): Promise<number> {
-  const old = db
-    .select({ id: decisionLinks.id })
-    .from(decisionLinks)
-    .where(lt(decisionLinks.expiresAt, sql`now() - interval '7 days'`))
-    .limit(batch);
-  const deleted = await db
-    .delete(decisionLinks)
-    .where(inArray(decisionLinks.id, old))
-    .returning({ id: decisionLinks.id });
-  return deleted.length;
+  const ended = lt(decisionLinks.expiresAt, sql`now() - interval '7 days'`);
+  return deleteBatch(db, { table: decisionLinks, id: decisionLinks.id, ended, batch });
 }

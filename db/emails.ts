@@ -13,6 +13,7 @@ import {
   organizations,
   people,
 } from './schema.ts';
+import { notBanned } from './sessions.ts';
 
 export interface UnsentEmail extends EmailRow {
   tries: {
@@ -125,7 +126,7 @@ function recipientsOf(numberId: Placeholder): SQL {
     left join ${memberships} on ${memberships.organizationId} = ${numbers.accountId}
       and ${memberships.personId} = ${numbers.submittedBy} ->> 'id'
     left join ${people} on ${people.id} = ${memberships.personId}
-      and not (${people.banned} and coalesce(${people.banExpires} > now(), true))
+      and ${notBanned}
     where ${numbers.id} = ${numberId}
   ), '{}')`;
 }

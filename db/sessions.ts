@@ -1,6 +1,7 @@
 /** Sessions: who they are of, and ending them. Better-auth starts them. */
-import { and, asc, eq, gt, inArray, isNull, lt, ne, or, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, isNull, lt, ne, or, sql } from 'drizzle-orm';
 import type { Database, Transaction } from './client.ts';
+import { deleteBatch } from './delete-batch.ts';
 import { prepared } from './prepared.ts';
 import { memberships, organizations, people, sessions } from './schema.ts';
 
@@ -18,6 +19,14 @@ export interface FoundSession {
 }
 
 export const notBanned = or(eq(people.banned, false), lt(people.banExpires, sql`now()`));
+
+/** The same of a row that was read. */
+export function isBanned(
+  { banned, banExpires }: Pick<PersonRow, 'banned' | 'banExpires'>,
+  now: Date,
+): boolean {
+  return banned && (banExpires === null || banExpires > now);
+}
 
 const sessionByToken = prepared((db) => {
   const active = db
@@ -81,13 +90,8 @@ export async function endSessions(
 
 /** Deletes sessions that have run out, a batch at a time. Returns how many. */
 export async function deleteExpiredSessions(db: Database, batch = 1_000): Promise<number> {
-  const old = db
-    .select({ id: sessions.id })
-    .from(sessions)
-    .where(lt(sessions.expiresAt, sql`now()`))
-    .limit(batch);
-  const deleted = await db.delete(sessions).where(inArray(sessions.id, old)).returning({ id: sessions.id });
-  return deleted.length;
+  const ended = lt(sessions.expiresAt, sql`now()`);
+  return deleteBatch(db, { table: sessions, id: sessions.id, ended, batch });
 }
 
 /** Notes that a staff person is at work, at most once a minute over all processes. */
