@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { verificationLink } from '../auth/links.ts';
 import { verifyPassword } from '../auth/passwords.ts';
 import { newId } from '../contract/ids.ts';
+import { createAccount } from '../db/accounts.ts';
 import { recordAudit } from '../db/audit.ts';
 import type { Transaction } from '../db/client.ts';
 import { hasHadEnough, writeEmail } from '../db/email-rows.ts';
@@ -16,7 +17,7 @@ import {
   setPassword,
   updatePerson,
 } from '../db/people.ts';
-import { memberships, organizations } from '../db/schema.ts';
+import { memberships } from '../db/schema.ts';
 import { originOf } from './audit.ts';
 import { actorOf } from './callers.ts';
 import type { ApiContext } from './context.ts';
@@ -105,13 +106,11 @@ export async function completeSignUp(
   { accountName: name }: { accountName: string },
 ): Promise<void> {
   await updatePerson(tx, person.id, { emailVerified: true });
-  const id = newId('org');
-  await tx.insert(organizations).values({ id, slug: id, name, notificationEmails: [person.email] });
-  const membership = { id: newId('mem'), organizationId: id, personId: person.id, role: 'admin' as const };
-  await tx.insert(memberships).values(membership);
   const by = { ...originOf(request), actor: actorOf(person) };
   await recordAudit(tx, { ...by, type: 'email.verified', targetId: person.id });
-  await recordAudit(tx, { ...by, type: 'account.created', accountId: id, targetId: id, data: { name } });
+  const account = await createAccount(tx, { name, notificationEmails: [person.email] }, by);
+  const membership = { organizationId: account.id, personId: person.id, role: 'admin' as const };
+  await tx.insert(memberships).values({ id: newId('mem'), ...membership });
 }
 
 /** The customer with an address that is still to be verified, locked. */

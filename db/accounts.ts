@@ -3,7 +3,7 @@ import { and, desc, eq, ilike, lt } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import { type AuditOrigin, recordAudit } from './audit.ts';
 import type { Database, Transaction } from './client.ts';
-import { cut, type Page } from './read.ts';
+import { containing, cut, type Page } from './read.ts';
 import { organizations } from './schema.ts';
 
 export type AccountRow = typeof organizations.$inferSelect;
@@ -33,7 +33,7 @@ export async function listAccounts(
     .from(organizations)
     .where(
       and(
-        q === undefined ? undefined : ilike(organizations.name, `%${q.replace(/[\\%_]/g, '\\$&')}%`),
+        q === undefined ? undefined : ilike(organizations.name, containing(q)),
         page.before === null ? undefined : lt(organizations.id, page.before),
       ),
     )

@@ -2,9 +2,10 @@
 import { and, count, desc, eq, isNull, lt } from 'drizzle-orm';
 import type { CallbackProfileChanges, NewCallbackProfile } from '../contract/callback-profiles.ts';
 import { newId } from '../contract/ids.ts';
+import { lockAccount } from './accounts.ts';
 import type { Database, Transaction } from './client.ts';
 import { cut, type Page } from './read.ts';
-import { callbackProfiles, isLiveSql, numbers, organizations } from './schema.ts';
+import { callbackProfiles, isLiveSql, numbers } from './schema.ts';
 
 const t = callbackProfiles;
 export type CallbackProfileRow = typeof t.$inferSelect;
@@ -23,9 +24,8 @@ export async function createCallbackProfile(
   accountId: string,
   profile: NewCallbackProfile,
 ): Promise<CallbackProfileRow | null> {
-  // One at a time counts and creates. What only refers to the account goes on.
-  const account = eq(organizations.id, accountId);
-  await tx.select({ id: organizations.id }).from(organizations).where(account).for('no key update');
+  // One at a time counts and creates.
+  await lockAccount(tx, accountId);
   const [held] = await tx.select({ count: count() }).from(t).where(ofAccount(accountId));
   if ((held?.count ?? 0) >= MAX_CALLBACK_PROFILES) return null;
   const [row] = await tx

@@ -2,11 +2,11 @@
  * The change feed: which numbers and claims have changed, for those who follow them. It is read below the oldest
  * transaction under way: what commits later is further on. See docs/decisions/0023-the-stream-reads-a-table.md.
  */
-import { and, eq, getTableColumns, sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import { liveClaim } from './claims.ts';
 import type { Database } from './client.ts';
-import type { Tenant } from './read.ts';
-import { changeFeed, claims, numbers, organizations, people } from './schema.ts';
+import { type Tenant, withAccount } from './read.ts';
+import { changeFeed, claims, numbers, people } from './schema.ts';
 
 /** A place in the feed. What is after it has a greater transaction id, or the same one and a greater `seq`. */
 export interface Place {
@@ -88,11 +88,7 @@ function endAt(xmin: string): Place {
 
 /** Numbers with their accounts' names, as the list reads them. */
 export async function numbersById(db: Database, ids: string[]) {
-  return db
-    .select({ row: getTableColumns(numbers), accountName: organizations.name })
-    .from(numbers)
-    .innerJoin(organizations, eq(organizations.id, numbers.accountId))
-    .where(sql`${numbers.id} = any(${sql.param(ids)})`);
+  return withAccount(db).where(sql`${numbers.id} = any(${sql.param(ids)})`);
 }
 
 /** The claims on numbers that count now. */

@@ -1,5 +1,5 @@
 /** Invitations to an account: by email, for one use within a week. Only a hash of the link's token is kept. */
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { and, count, desc, eq, gt, lt, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import { lockAccount } from './accounts.ts';
@@ -7,7 +7,7 @@ import { type AuditOrigin, recordAudit } from './audit.ts';
 import type { Database, Transaction } from './client.ts';
 import { writeEmail } from './email-rows.ts';
 import type { MemberRole } from './members.ts';
-import { createPerson, setPassword, updatePerson } from './people.ts';
+import { createPerson, findPerson, setPassword, updatePerson } from './people.ts';
 import { cut, type Page } from './read.ts';
 import { invitations, memberships, organizations, people } from './schema.ts';
 import { notBanned } from './sessions.ts';
@@ -21,7 +21,7 @@ export const INVITATIONS_A_DAY = 200;
 
 /** SHA-256, hex. */
 function hashToken(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
+  return hash('sha256', token);
 }
 
 const isOpen = and(eq(invitations.status, 'pending'), gt(invitations.expiresAt, sql`now()`));
@@ -61,6 +61,7 @@ export async function invite(
 
   const token = randomBytes(32).toString('base64url');
   const expiresAt = new Date(Date.now() + VALID_MS);
+  const inviter = inviterId === null ? null : await findPerson(tx, { id: inviterId });
   const [row] = await tx
     .insert(invitations)
     .values({
@@ -85,7 +86,7 @@ export async function invite(
       expiresAt: expiresAt.toISOString(),
       accountName: account.name,
       role,
-      invitedBy: inviterId === null ? null : await nameOf(tx, inviterId),
+      invitedBy: inviter?.name ?? null,
     },
     mailDomain: wanted.mailDomain,
   });
@@ -266,9 +267,4 @@ async function countLately(tx: Transaction, accountId: string): Promise<number> 
     .from(invitations)
     .where(and(eq(invitations.organizationId, accountId), lately));
   return row?.count ?? 0;
-}
-
-async function nameOf(tx: Transaction, personId: string): Promise<string | null> {
-  const [person] = await tx.select({ name: people.name }).from(people).where(eq(people.id, personId));
-  return person?.name ?? null;
 }

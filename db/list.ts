@@ -4,7 +4,7 @@ import type { NumberStatus, WaitingFor } from '../contract/number.ts';
 import type { Database } from './client.ts';
 import { type Given, pickIds } from './list-plans.ts';
 import { preparedByShape } from './prepared.ts';
-import { cut, type NumberOfAccount, type Page, type Tenant, withAccount } from './read.ts';
+import { containing, cut, type NumberOfAccount, type Page, type Tenant, withAccount } from './read.ts';
 import { numbers } from './schema.ts';
 
 export interface NumberFilter {
@@ -42,11 +42,6 @@ export async function listNumbers(
   const names = (Object.keys(given) as Given[]).filter((name) => given[name] !== null);
   const found = await pageOf(db, { given: names, waitingFor }).execute({ ...given, limit: page.limit + 1 });
   return cut(found, page.limit, (last) => last.row.id);
-}
-
-/** A pattern of `like` that finds the text anywhere, literally. */
-function containing(text: string): string {
-  return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 }
 
 /** Finds part of a phone number as people write it. Null: fewer digits would find half the table, without the index. */

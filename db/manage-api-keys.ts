@@ -4,8 +4,9 @@ import { lockAccount } from './accounts.ts';
 import { createApiKey, isForSupport, type Scope } from './api-keys.ts';
 import { type AuditOrigin, recordAudit } from './audit.ts';
 import type { Database, Transaction } from './client.ts';
+import { lockPerson } from './people.ts';
 import { cut, type Page } from './read.ts';
-import { apiKeys, people } from './schema.ts';
+import { apiKeys } from './schema.ts';
 
 export type ApiKeyRow = typeof apiKeys.$inferSelect;
 
@@ -36,8 +37,8 @@ export async function addApiKey(
     if (!account) return 'unknown';
     if (account.closedAt) return 'closed';
   } else {
-    const person = await lockStaff(tx, owner.personId);
-    if (!person) return 'unknown';
+    const person = await lockPerson(tx, owner.personId);
+    if (!person || person.role === 'user') return 'unknown';
     if (person.role === 'support' && !scopes.every(isForSupport)) return 'scope';
   }
   if ((await countLive(tx, owner)) >= LIVE_KEYS) return 'limit';
@@ -105,15 +106,6 @@ const personOf = ({ personId }: ApiKeyRow) => (personId === null ? {} : { person
 function ownedBy(owner: KeyOwner): SQL {
   if ('accountId' in owner) return eq(apiKeys.organizationId, owner.accountId);
   return owner.personId === null ? isNotNull(apiKeys.personId) : eq(apiKeys.personId, owner.personId);
-}
-
-async function lockStaff(tx: Transaction, personId: string) {
-  const [person] = await tx
-    .select({ role: people.role })
-    .from(people)
-    .where(eq(people.id, personId))
-    .for('no key update');
-  return person && person.role !== 'user' ? person : null;
 }
 
 async function countLive(tx: Transaction, owner: KeyOwner): Promise<number> {

@@ -87,12 +87,7 @@ export async function listEvents(
 
 /** Whether an operation has taken effect: it is in the timeline. */
 export async function isInTimeline(db: Database, numberId: string, operationId: string): Promise<boolean> {
-  const found = await db
-    .select({ id: numberEvents.id })
-    .from(numberEvents)
-    .where(and(eq(numberEvents.numberId, numberId), eq(numberEvents.operationId, operationId)))
-    .limit(1);
-  return found.length > 0;
+  return (await findEvent(db, numberId, operationId)) !== null;
 }
 
 /** What an operation that makes one event has done; null where it has not taken effect. */
@@ -114,6 +109,11 @@ export function cut<T, C>(found: T[], limit: number, keyOf: (last: T) => C): Pag
   const items = found.slice(0, limit);
   const last = items.at(-1);
   return { items, next: found.length > limit && last !== undefined ? keyOf(last) : null };
+}
+
+/** A pattern of `like` that finds the text anywhere, literally. */
+export function containing(text: string): string {
+  return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 }
 
 export function withAccount(db: Database | Transaction) {
