@@ -1,5 +1,5 @@
 /** Judging decisions, withdrawals and releases by what the row says. Pure: throws the problem of a refusal. */
-import { type Actor, isPending, type PendingStatus, type Stage } from '../contract/number.ts';
+import { type Actor, isPending, isSameActor, type PendingStatus, type Stage } from '../contract/number.ts';
 import { type StandingDecision, type Viewer, viewActor } from '../contract/views.ts';
 import type { NumberRow } from '../db/number-row.ts';
 import { invalidField, ProblemError } from './problems.ts';
@@ -22,13 +22,13 @@ export function judgeDecision(row: NumberRow, wanted: WantedDecision): 'done' | 
   }
   const standing = wanted.stage === 'verification' ? row.verification : row.facebookDecision;
   if (standing?.decisionId === wanted.operationId) return 'done';
-  const mine = wanted.stage === 'verification' && row.approvals.find(({ by }) => isSame(by, wanted.by));
+  const mine = wanted.stage === 'verification' && row.approvals.find(({ by }) => isSameActor(by, wanted.by));
   if (mine && mine.decisionId === wanted.operationId) return 'done';
   if (row.status === 'WITHDRAWN' || row.status === 'RELEASED') throw notPending(row, 'staff');
   if (standing) {
     const { by, outcome, at } = standing;
     // The same person saying the same again, e.g. a second click.
-    if ((isSame(by, wanted.by) || mine) && outcome === wanted.outcome) return 'done';
+    if ((isSameActor(by, wanted.by) || mine) && outcome === wanted.outcome) return 'done';
     throw new ProblemError('already_decided', { extra: { decision: shown({ outcome, by, at }, 'staff') } });
   }
   if (!isPending(row.status)) throw notPending(row, 'staff');
@@ -92,8 +92,6 @@ export function notPending(row: NumberRow, viewer: Viewer): ProblemError {
 export function notApproved(row: NumberRow): ProblemError {
   return new ProblemError('not_approved', { fact: `The number is ${row.status}.` });
 }
-
-const isSame = (one: Actor, other: Actor) => one.type === other.type && one.id === other.id;
 
 function shown({ outcome, by, at }: StandingDecision, viewer: Viewer): StandingDecision {
   return { outcome, by: viewActor(by, viewer), at };

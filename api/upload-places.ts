@@ -3,6 +3,8 @@
  * memory than these, however many come at once. Whoever finds none free waits, with the bytes still in the network.
  */
 
+import { createTally } from './tally.ts';
+
 interface Place {
   /** Still holds what was in it before. */
   buffer: Buffer;
@@ -22,25 +24,18 @@ export function uploadPlaces(options: {
 }): EnterPlace {
   /** Null: not made yet. */
   const free = new Array<Buffer | null>(options.places).fill(null);
-  const taken = new Map<string, number>();
+  const taken = createTally();
   const line: { accountId: string; seat: (place: Place) => void }[] = [];
-
-  const takenBy = (accountId: string) => taken.get(accountId) ?? 0;
-  function note(accountId: string, more: 1 | -1): void {
-    const now = takenBy(accountId) + more;
-    if (now === 0) taken.delete(accountId);
-    else taken.set(accountId, now);
-  }
 
   function seatNext(): void {
     while (free.length > 0) {
-      const index = line.findIndex(({ accountId }) => takenBy(accountId) < options.share);
+      const index = line.findIndex(({ accountId }) => taken.of(accountId) < options.share);
       const [next] = index < 0 ? [] : line.splice(index, 1);
       if (!next) return;
       const buffer = free.pop() ?? Buffer.allocUnsafeSlow(options.bytes);
-      note(next.accountId, 1);
+      taken.add(next.accountId, 1);
       const leave = () => {
-        note(next.accountId, -1);
+        taken.add(next.accountId, -1);
         free.push(buffer);
         seatNext();
       };

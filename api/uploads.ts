@@ -2,6 +2,7 @@
 import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { invalidField, ProblemError } from './problems.ts';
+import { escapePointer } from './validation.ts';
 
 /** The part that the file is in. */
 export const FILE_PART = 'file';
@@ -37,7 +38,7 @@ async function readParts(request: FastifyRequest, buffer: Buffer, most: number):
   const limits = { ...PARTS, fileSize: buffer.length };
   let file: Buffer | null = null;
   for await (const part of request.parts({ limits })) {
-    const pointer = `/${part.fieldname.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const pointer = `/${escapePointer(part.fieldname)}`;
     const where = `in a part named "${FILE_PART}"`;
     if (part.fieldname !== FILE_PART) {
       throw invalidField(pointer, 'unknown_field', `There is no such part; send the picture ${where}.`);

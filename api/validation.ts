@@ -52,7 +52,7 @@ function faultsOf(issue: z.core.$ZodIssue, inBody: boolean): Fault[] {
 }
 
 /** RFC 6901. */
-function escapePointer(key: string): string {
+export function escapePointer(key: string): string {
   return key.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 

@@ -78,6 +78,10 @@ export interface Actor {
   name?: string;
 }
 
+export function isSameActor(one: Actor, other: Actor): boolean {
+  return one.type === other.type && one.id === other.id;
+}
+
 /** One stage's decision. `decisionId` is drawn by whoever sends it, so that a sender recognises its own. */
 export interface Decision {
   decisionId: string;

@@ -3,7 +3,7 @@
  * better-auth's `verifications`; of the token, only a SHA-256 of its secret is stored: 256 random bits, so that a fast
  * hash is enough.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { and, eq, gt, inArray, like, lt, type SQL, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import type { Database, Transaction } from './client.ts';
@@ -108,7 +108,7 @@ function linkOf<P extends LinkPurpose>(row: typeof verifications.$inferSelect): 
 
 /** 64 characters. */
 function hashOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
+  return hash('sha256', secret);
 }
 
 /**

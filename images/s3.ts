@@ -1,5 +1,5 @@
 /** Objects of one bucket in any S3-compatible store, by path-style addresses and Signature Version 4. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { AwsClient } from 'aws4fetch';
 import type { Config } from '../contract/config.ts';
 
@@ -50,14 +50,10 @@ export function openBucket(config: S3Settings): S3Bucket | null {
       await call('PUT', key, {
         body: content as Buffer<ArrayBuffer>,
         // Signed too: otherwise the content itself would not be.
-        headers: { 'content-type': contentType, 'x-amz-content-sha256': sha256(content) },
+        headers: { 'content-type': contentType, 'x-amz-content-sha256': hash('sha256', content) },
       });
     },
     get: (key) => call('GET', key),
     remove: async (key) => void (await call('DELETE', key)),
   };
-}
-
-function sha256(content: Buffer): string {
-  return createHash('sha256').update(content).digest('hex');
 }

@@ -11,6 +11,7 @@ import {
   type Decision,
   type EventType,
   isPending,
+  isSameActor,
   type NumberEvent,
   type NumberState,
   type PendingStatus,
@@ -101,7 +102,7 @@ function verify(state: NumberState, decision: Decision, dueAt: string | null, at
     const rejected = close(state, 'REJECTED', at, { verification: decision, facebookDecision: null });
     return step(rejected, 'verification.rejected', decision, rejectedEmail('support', decision));
   }
-  const others = state.approvals.filter((given) => !isSamePerson(given.by, decision.by));
+  const others = state.approvals.filter((given) => !isSameActor(given.by, decision.by));
   if (others.length + 1 < at.approvalsNeeded) {
     if (others.length < state.approvals.length) return { refused: 'second_approval_needed' };
     const first = { ...resume(state, dueAt, at), approvals: [...others, decision] };
@@ -274,8 +275,6 @@ function step(
   };
   return { state, events: [event] };
 }
-
-const isSamePerson = (one: Actor, other: Actor) => one.type === other.type && one.id === other.id;
 
 const between = (from: string, to: string | null) => (to === null ? 0 : Date.parse(to) - Date.parse(from));
 const later = (from: string, ms: number) => new Date(Date.parse(from) + ms).toISOString();

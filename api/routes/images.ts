@@ -1,5 +1,5 @@
 /** Pictures: uploading one, and reading it. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import multipart from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -104,7 +104,7 @@ export const imageRoutes: Routes = async (app, { api }) => {
     );
     try {
       const file = await readFile(request, place.buffer);
-      const sha256 = createHash('sha256').update(file).digest('hex');
+      const sha256 = hash('sha256', file);
       const keyed = keyedRequest(request, { sha256 });
       const earlier = await earlierAnswer(db, keyed);
       if (earlier) return { keyed, earlier };
