@@ -9,7 +9,7 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
-import { createSerializerCompiler } from 'fastify-type-provider-zod';
+import { serializerCompiler } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import { ConfigError } from '../contract/config.ts';
@@ -142,7 +142,11 @@ export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): 
   };
   const app = Fastify(options);
   app.setValidatorCompiler(compileValidator);
-  app.setSerializerCompiler(createSerializerCompiler({ replacer: absoluteLinks(api.publicUrl) }));
+  const links = absoluteLinks(api.publicUrl);
+  app.setSerializerCompiler<z.ZodType>((route) => {
+    const write = serializerCompiler(route);
+    return (body) => links(write(body));
+  });
   app.setErrorHandler(fail);
   app.setNotFoundHandler((request, reply) => fail(new ProblemError('not_found'), request, reply));
   app.decorate('metrics', createMetrics(deps.db));

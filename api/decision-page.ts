@@ -47,7 +47,7 @@ export function decisionPage(
   const { row, claim } = review;
   const claimedByOther = claim !== null && claim.personId !== link.personId ? claim : null;
   return html`${fault !== undefined && html`<p role="alert" id="fault">${fault}</p>`}
-<p>Submitted by ${review.accountName}, attempt ${row.attempt}. Due ${minute((row.dueAt ?? link.expiresAt).toISOString())}.</p>
+<p>Submitted by ${review.accountName}, attempt ${row.attempt}. Due ${minute(row.dueAt ?? link.expiresAt.toISOString())}.</p>
 ${profile(row, token)}
 ${warnings(review)}
 ${previous(review)}

@@ -1,9 +1,10 @@
-export type Links = (field: string, value: unknown) => unknown;
+/** A JSON text with the public address before the links in it. */
+export type Links = (json: string) => string;
 
 /**
- * Views carry links as paths; this puts the public address before them. For `JSON.stringify`, as of every answer
- * and every event of the stream: so no view has to know the address.
+ * Views carry links as paths, so no view has to know the address. It is put into the text that is sent: quotes inside
+ * of values are escaped there, so nothing but the field itself looks like this.
  */
 export function absoluteLinks(publicUrl: string): Links {
-  return (field, value) => (field === 'imageUrl' && typeof value === 'string' ? publicUrl + value : value);
+  return (json) => json.replaceAll('"imageUrl":"/', `"imageUrl":"${publicUrl}/`);
 }

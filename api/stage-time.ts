@@ -9,9 +9,10 @@ const countsInWorkingTime = (row: NumberRow) => row.status === 'PENDING_VERIFICA
 export function timeLeft(row: NumberRow, now: Date, time: WorkingTime): number {
   if (row.question) return row.question.remainingMs;
   if (row.dueAt === null) return 0;
+  const due = new Date(row.dueAt);
   return countsInWorkingTime(row)
-    ? workingTimeBetween(now, row.dueAt, time)
-    : Math.max(0, row.dueAt.getTime() - now.getTime());
+    ? workingTimeBetween(now, due, time)
+    : Math.max(0, due.getTime() - now.getTime());
 }
 
 /** When the stage is due if its time goes on now: RFC 3339, UTC. */

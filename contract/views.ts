@@ -245,22 +245,25 @@ export interface NumberFacts {
   accountId: string;
   mobileNumber: string;
   submittedBy: Actor;
-  createdAt: Date;
+  /** RFC 3339, UTC. */
+  createdAt: string;
   approvalsNeeded: number;
   /** For staff, where it was read along. */
   accountName?: string | undefined;
 }
 
 export function viewNumber(number: NumberFacts, state: NumberState, viewer: Viewer): NumberView {
-  const held = state.status === 'PENDING_VERIFICATION';
-  return {
+  const { waitingFor, nextAction } = nextStep(state);
+  const view: NumberView = {
+    // First: an object is spread quickly only into an empty one, and lists have many.
+    ...state.profile,
     id: number.id,
     accountId: number.accountId,
     mobileNumber: number.mobileNumber,
-    ...state.profile,
     imageUrl: state.profile.imageId && pathOfImage(state.profile.imageId),
     status: state.status,
-    ...nextStep(state),
+    waitingFor,
+    nextAction,
     attempt: state.attempt,
     revision: state.revision,
     rejection: rejectionOf(state),
@@ -275,17 +278,22 @@ export function viewNumber(number: NumberFacts, state: NumberState, viewer: View
     submittedAt: state.submittedAt,
     submittedBy: viewActor(number.submittedBy, viewer),
     decidedAt: state.decidedAt,
-    createdAt: number.createdAt.toISOString(),
+    createdAt: number.createdAt,
     updatedAt: state.updatedAt,
-    ...(viewer === 'staff' && {
-      ...(number.accountName !== undefined && {
-        account: { id: number.accountId, name: number.accountName },
-      }),
-      approvals: state.approvals.map(({ by, at }) => ({ by: viewActor(by, 'staff'), at })),
-      approvalsNeeded: number.approvalsNeeded,
-      verification: viewDecision(state.verification, false),
-      facebookDecision: viewDecision(state.facebookDecision, held),
+  };
+  return viewer === 'staff' ? { ...view, ...staffView(number, state) } : view;
+}
+
+function staffView(number: NumberFacts, state: NumberState): Partial<NumberView> {
+  const held = state.status === 'PENDING_VERIFICATION';
+  return {
+    ...(number.accountName !== undefined && {
+      account: { id: number.accountId, name: number.accountName },
     }),
+    approvals: state.approvals.map(({ by, at }) => ({ by: viewActor(by, 'staff'), at })),
+    approvalsNeeded: number.approvalsNeeded,
+    verification: viewDecision(state.verification, false),
+    facebookDecision: viewDecision(state.facebookDecision, held),
   };
 }
 

@@ -68,7 +68,7 @@ export async function acceptSubmission(
         mobileNumber,
         submittedBy: by,
         approvalsNeeded: approvalsNeeded(state.profile, request.settings),
-        createdAt: new Date(state.submittedAt),
+        createdAt: state.submittedAt,
         ...columnsOf(state),
       })
       .onConflictDoNothing({
@@ -200,7 +200,7 @@ async function tell(
     attempt,
     revision,
     type,
-    at: submittedAt,
+    at: new Date(submittedAt),
     actor: by,
     data,
     operationId,

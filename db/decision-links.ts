@@ -66,7 +66,7 @@ export async function requestReviews(
         lastFour: lastFour(row.mobileNumber),
         accountName,
         category: BUSINESS_CATEGORIES[row.businessCategory],
-        dueAt: (row.dueAt ?? expiresAt).toISOString(),
+        dueAt: row.dueAt ?? expiresAt.toISOString(),
         link: urlOf(link),
         expiresAt: expiresAt.toISOString(),
       },

@@ -12,12 +12,12 @@ const LINES = 50;
 
 /** Due by then, or overdue. */
 export function dueBy(then: Date): SQL {
-  return lte(numbers.dueAt, then);
+  return lte(numbers.dueAt, then.toISOString());
 }
 
 /** Waited for more than three times as long as planned. */
 export function overdueByFar(at: Date): SQL {
-  const waited = sql`${sql.param(at, numbers.dueAt)}::timestamptz - ${numbers.waitingSince}`;
+  const waited = sql`${at.toISOString()}::timestamptz - ${numbers.waitingSince}`;
   return gt(waited, sql`3 * (${numbers.dueAt} - ${numbers.waitingSince})`);
 }
 
@@ -27,7 +27,7 @@ export async function waitingNumbers(
   options: { day: string; at: Date; which: SQL },
 ): Promise<ReviewEmailData> {
   const { day, at } = options;
-  const overdue = lte(numbers.dueAt, at);
+  const overdue = lte(numbers.dueAt, at.toISOString());
   // While the customer has time to answer, there is nothing for support to do.
   const ours = or(isNull(numbers.question), overdue);
   const where = and(inArray(numbers.status, [...PENDING_STATUSES]), options.which, ours);
@@ -57,8 +57,8 @@ export async function waitingNumbers(
       lastFour: lastFour(row.mobileNumber),
       stage: stageOf(row.status as PendingStatus),
       unanswered: row.question !== null,
-      waitingSince: (row.waitingSince ?? row.submittedAt).toISOString(),
-      dueAt: (row.dueAt ?? at).toISOString(),
+      waitingSince: row.waitingSince ?? row.submittedAt,
+      dueAt: row.dueAt ?? at.toISOString(),
     }),
   );
   return { day, at: at.toISOString(), counts, lines, more: Math.max(0, all - lines.length) };

@@ -61,7 +61,7 @@ function decisionOf(matches: Match[]): EarlierDecision[] {
       same: FIELDS_IN_COMMON.filter((field) => matches.some(({ same }) => same === field)),
       outcome,
       reason: rejectionOf(match)?.reason ?? null,
-      at: (decidedAt ?? updatedAt).toISOString(),
+      at: decidedAt ?? updatedAt,
     },
   ];
 }

@@ -4,9 +4,6 @@ import type { numbers } from './schema.ts';
 
 export type NumberRow = typeof numbers.$inferSelect;
 
-const iso = (date: Date | null) => date?.toISOString() ?? null;
-const date = (text: string | null) => (text === null ? null : new Date(text));
-
 export function stateOf(row: NumberRow): NumberState {
   return {
     status: row.status,
@@ -23,16 +20,16 @@ export function stateOf(row: NumberRow): NumberState {
       contactEmail: row.contactEmail,
       website: row.website,
     },
-    waitingSince: iso(row.waitingSince),
-    dueAt: iso(row.dueAt),
+    waitingSince: row.waitingSince,
+    dueAt: row.dueAt,
     verification: row.verification,
     facebookDecision: row.facebookDecision,
     ending: row.ending,
     approvals: row.approvals,
     question: row.question,
-    submittedAt: row.submittedAt.toISOString(),
-    decidedAt: iso(row.decidedAt),
-    updatedAt: row.updatedAt.toISOString(),
+    submittedAt: row.submittedAt,
+    decidedAt: row.decidedAt,
+    updatedAt: row.updatedAt,
   };
 }
 
@@ -42,15 +39,15 @@ export function columnsOf(state: NumberState) {
     status: state.status,
     attempt: state.attempt,
     revision: state.revision,
-    waitingSince: date(state.waitingSince),
-    dueAt: date(state.dueAt),
+    waitingSince: state.waitingSince,
+    dueAt: state.dueAt,
     verification: state.verification,
     facebookDecision: state.facebookDecision,
     ending: state.ending,
     approvals: state.approvals,
     question: state.question,
-    submittedAt: new Date(state.submittedAt),
-    decidedAt: date(state.decidedAt),
-    updatedAt: new Date(state.updatedAt),
+    submittedAt: state.submittedAt,
+    decidedAt: state.decidedAt,
+    updatedAt: state.updatedAt,
   };
 }

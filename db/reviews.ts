@@ -15,7 +15,8 @@ import { claims, numberEvents, numbers, organizations, people } from './schema.t
 export interface ReviewPlace {
   /** Whether it is a first attempt: those come after the resubmissions. */
   first: boolean;
-  waitingSince: Date;
+  /** RFC 3339, UTC. */
+  waitingSince: string;
   id: string;
 }
 
@@ -44,7 +45,7 @@ export async function listReviews(
     limit: page.limit + 1,
     personId: claimant,
     first: after?.first,
-    waitingSince: after?.waitingSince.toISOString(),
+    waitingSince: after?.waitingSince,
     id: after?.id,
   });
   const { items, next } = cut(found, page.limit, ({ row }) => ({
@@ -124,7 +125,7 @@ async function summariseStage(db: Database, stage: Stage): Promise<ReviewSummary
     overdue: counts.overdue,
     claimed: counts.claimed,
     waitingForCustomer: counts.asked,
-    oldestWaitingSince: (counts.oldest as Date | null)?.toISOString() ?? null,
+    oldestWaitingSince: counts.oldest,
   };
 }
 

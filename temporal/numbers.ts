@@ -193,7 +193,7 @@ function startOptions(row: NumberRow, config: StartConfig) {
     typedSearchAttributes: [
       { key: NumberStatusKey, value: row.status },
       { key: NumberOwnerKey, value: row.accountId },
-      ...(row.dueAt ? [{ key: NextActionAtKey, value: row.dueAt }] : []),
+      ...(row.dueAt ? [{ key: NextActionAtKey, value: new Date(row.dueAt) }] : []),
     ],
     // At most 200 bytes, one line.
     staticSummary: `${row.mobileNumber}, attempt ${row.attempt}`,

@@ -12,7 +12,7 @@ import { shareReadings } from '../share.ts';
 
 const cursor = z.object({
   first: z.boolean(),
-  waitingSince: z.iso.datetime().transform(storableDate),
+  waitingSince: z.iso.datetime().transform((text) => storableDate(text).toISOString()),
   id: z.string().regex(/^num_[0-9a-f]{32}$/),
 });
 

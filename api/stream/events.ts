@@ -52,7 +52,7 @@ export async function eventsOf(db: Database, changes: Change[], links: Links): P
       const found = numberOf.get(numberId);
       if (!found) return null;
       const { row, accountName } = found;
-      return written('number', place, viewNumber({ ...row, accountName }, stateOf(row), viewer), links);
+      return links(written('number', place, viewNumber({ ...row, accountName }, stateOf(row), viewer)));
     };
     const texts: Partial<Record<Viewer, string | null>> = {};
     return {
@@ -75,6 +75,6 @@ export function heartbeat(place: Place): string {
   return `: alive\nid: ${writePlace(place)}\n\n`;
 }
 
-function written(event: string, place: Place, data: unknown, links?: Links): string {
-  return `id: ${writePlace(place)}\nevent: ${event}\ndata: ${JSON.stringify(data, links)}\n\n`;
+function written(event: string, place: Place, data: unknown): string {
+  return `id: ${writePlace(place)}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }

@@ -42,7 +42,7 @@ async function reject(id: string): Promise<void> {
       revision: 2,
       verification: REJECTION,
       facebookDecision: { ...REJECTION, outcome: 'approved' },
-      decidedAt: new Date(REJECTION.at),
+      decidedAt: REJECTION.at,
       waitingSince: null,
       dueAt: null,
     })

@@ -11,6 +11,7 @@ import { createAccount, createStaff } from '../support/stack.ts';
 import { problemOf, startTestApi, submit, type TestApi } from './harness.ts';
 
 const MINUTE = 60_000;
+const inMinutes = (minutes: number) => new Date(Date.now() + minutes * MINUTE).toISOString();
 
 let api: TestApi;
 let account: Awaited<ReturnType<typeof createAccount>>;
@@ -81,7 +82,7 @@ const approval = (by: { id: string }): Decision => ({
 /** A number that has waited for so long, in minutes; the longest waiting is first in the queue. */
 async function waiting(minutes: number, values: Partial<typeof numbers.$inferInsert> = {}): Promise<string> {
   const { id } = await submit(api.call, account.key);
-  await set(id, { waitingSince: new Date(Date.now() - minutes * MINUTE), ...values });
+  await set(id, { waitingSince: inMinutes(-minutes), ...values });
   return id;
 }
 
@@ -254,7 +255,7 @@ describe('the next review', () => {
   it('is not kept for a reviewer past its due time', async () => {
     await atWork(kim, 1);
     const fresh = await waiting(9);
-    const overdue = { attempt: 2, previousReviewerId: kim.id, dueAt: new Date(Date.now() - MINUTE) };
+    const overdue = { attempt: 2, previousReviewerId: kim.id, dueAt: inMinutes(-1) };
     const again = await waiting(3, overdue);
     expect(await drain(sam)).toEqual([again, fresh]);
   });
@@ -271,8 +272,8 @@ describe('the next review', () => {
     const taken = await waiting(9);
     await claimed(taken, kim);
     await waiting(8, { approvals: [approval(sam)] });
-    await waiting(7, { question, dueAt: new Date(Date.now() + MINUTE) });
-    const unanswered = await waiting(6, { question, dueAt: new Date(Date.now() - MINUTE) });
+    await waiting(7, { question, dueAt: inMinutes(1) });
+    const unanswered = await waiting(6, { question, dueAt: inMinutes(-1) });
     const own = await createAccount(api.db, 'Own');
     await api.db.insert(memberships).values({ id: newId('mem'), organizationId: own.id, personId: sam.id });
     await submit(api.call, own.key);

@@ -258,7 +258,7 @@ describe('the page', () => {
 async function reject(id: string, rejection: Decision): Promise<void> {
   await api.db
     .update(numbers)
-    .set({ status: 'REJECTED', revision: 2, verification: rejection, decidedAt: new Date(rejection.at) })
+    .set({ status: 'REJECTED', revision: 2, verification: rejection, decidedAt: rejection.at })
     .where(eq(numbers.id, id));
   const { reason, code, fields } = rejection;
   await api.db.insert(numberEvents).values({

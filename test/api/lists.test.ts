@@ -137,7 +137,7 @@ describe('filters', () => {
     const account = await createAccount(api.db);
     const old = await submit(api.call, account.key);
     const fresh = await submit(api.call, account.key);
-    await set(old.id, { updatedAt: new Date('2026-01-01T00:00:00Z') });
+    await set(old.id, { updatedAt: '2026-01-01T00:00:00.000Z' });
     const since = encodeURIComponent('2026-06-01T02:00:00+02:00');
     expect((await list(`?updatedSince=${since}`, account.key)).map((item) => item.id)).toEqual([fresh.id]);
   });
@@ -249,8 +249,8 @@ describe('reviews', () => {
       const { id } = await submit(api.call, key);
       await set(id, {
         status,
-        waitingSince: new Date(Date.UTC(2026, 10, 3) - hours * HOUR),
-        dueAt: new Date(Date.now() + (hours === 5 ? -HOUR : HOUR)),
+        waitingSince: new Date(Date.UTC(2026, 10, 3) - hours * HOUR).toISOString(),
+        dueAt: new Date(Date.now() + (hours === 5 ? -HOUR : HOUR)).toISOString(),
       });
       waiting.push(id);
     }

@@ -31,7 +31,7 @@ afterAll(() => api.close());
 
 const set = (id: string, values: Partial<typeof numbers.$inferInsert>) =>
   api.db.update(numbers).set(values).where(eq(numbers.id, id));
-const ago = (minutes: number) => new Date(Date.now() - minutes * MINUTE);
+const ago = (minutes: number) => new Date(Date.now() - minutes * MINUTE).toISOString();
 
 async function read<T>(path: string, as = support): Promise<T> {
   const response = await api.call(as.key, 'GET', path);
@@ -91,7 +91,7 @@ describe('the queue', () => {
     const by = { type: 'support', id: support.id } as const;
     const question = {
       operationId: newId('op'),
-      at: ago(1).toISOString(),
+      at: ago(1),
       by,
       remainingMs: 0,
       text: 'Is it yours?',

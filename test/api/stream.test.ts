@@ -48,7 +48,7 @@ async function open(...[key, options]: [string | null, Parameters<typeof listen>
 const change = (id: string) =>
   api.db
     .update(numbers)
-    .set({ revision: sql`${numbers.revision} + 1`, updatedAt: new Date() })
+    .set({ revision: sql`${numbers.revision} + 1`, updatedAt: new Date().toISOString() })
     .where(eq(numbers.id, id));
 const tells =
   (id: string, revision = 1) =>

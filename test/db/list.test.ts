@@ -55,7 +55,7 @@ function matches(
   return (
     (status?.includes(row.status) ?? true) &&
     (waitingFor === undefined || WAITS[waitingFor]?.(row) === true) &&
-    (updatedSince === undefined || row.updatedAt >= updatedSince) &&
+    (updatedSince === undefined || row.updatedAt >= updatedSince.toISOString()) &&
     (mobileNumber === undefined || row.mobileNumber === mobileNumber) &&
     (q === undefined || row.displayName.toLowerCase().includes(q.toLowerCase()) || inNumber)
   );

@@ -19,7 +19,7 @@ beforeAll(async () => {
     { ...key, id: 'key_1', organizationId: 'org_1', lookup: 'a', hash: 'a' },
     { ...key, id: 'key_2', personId: 'usr_1', lookup: 'b', hash: 'b', lastUsedAt: new Date() },
   ]);
-  const at = new Date('2026-11-03T10:00:00.123Z');
+  const at = '2026-11-03T10:00:00.120Z';
   await db.insert(numbers).values({
     ...{
       id: 'num_1',

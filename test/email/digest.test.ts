@@ -35,8 +35,8 @@ function write(at = AT, more: Record<string, string> = BOTH) {
 
 /** A number that has waited for some hours of those it may take. */
 function waiting(status: NumberStatus, waitedHours: number, dueHours: number, displayName = 'Acme Ltd') {
-  const waitingSince = new Date(Date.parse(AT) - waitedHours * HOUR);
-  const dueAt = new Date(waitingSince.getTime() + dueHours * HOUR);
+  const since = Date.parse(AT) - waitedHours * HOUR;
+  const [waitingSince, dueAt] = [since, since + dueHours * HOUR].map((at) => new Date(at).toISOString());
   return createNumber(database.db, accountId, { status, waitingSince, dueAt, displayName });
 }
 
@@ -149,8 +149,8 @@ describe('the digest', () => {
     };
     const due = (dueAt: string) =>
       createNumber(database.db, accountId, {
-        waitingSince: new Date('2026-11-27T06:00:00Z'),
-        dueAt: new Date(dueAt),
+        waitingSince: '2026-11-27T06:00:00.000Z',
+        dueAt,
       });
     // From Friday at 8 in Rome to Monday at 8.
     await due('2026-11-30T07:00:00Z');

@@ -82,7 +82,7 @@ export async function createNumber(
   accountId: string,
   more: Partial<typeof numbers.$inferInsert> = {},
 ) {
-  const now = new Date();
+  const now = new Date().toISOString();
   const submittedBy: Actor = { type: 'customer', id: newId('key') };
   const status: NumberStatus = 'PENDING_VERIFICATION';
   digits += 1;
@@ -98,7 +98,7 @@ export async function createNumber(
       attempt: 1,
       revision: 1,
       waitingSince: now,
-      dueAt: new Date(now.getTime() + 24 * 3_600_000),
+      dueAt: new Date(Date.now() + 24 * 3_600_000).toISOString(),
       submittedBy,
       submittedAt: now,
       updatedAt: now,

@@ -30,7 +30,7 @@ export async function acceptNumber(
   const [row] = await db
     .insert(numbers)
     .values({
-      ...{ id, accountId, mobileNumber, ...columnsOf(state), submittedBy: CUSTOMER, submittedAt: now },
+      ...{ id, accountId, mobileNumber, ...columnsOf(state), submittedBy: CUSTOMER },
       ...changes,
     })
     .returning();
