@@ -6,5 +6,6 @@ export type Links = (json: string) => string;
  * of values are escaped there, so nothing but the field itself looks like this.
  */
 export function absoluteLinks(publicUrl: string): Links {
-  return (json) => json.replaceAll('"imageUrl":"/', `"imageUrl":"${publicUrl}/`);
+  const whole = `"imageUrl":"${publicUrl}/`;
+  return (json) => json.replaceAll('"imageUrl":"/', () => whole);
 }

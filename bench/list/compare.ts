@@ -19,7 +19,12 @@ export interface Comparison {
   bare: Figures;
   /** The product's rate, of the bare handler's: the middle of the pairs. */
   ratio: number;
+  /** Of the product where each client asks PACE times a second, and nobody waits for a free processor. */
+  paced: Pick<Measured, 'p50' | 'p99'>;
 }
+
+/** Requests of a client in a second. */
+const PACE = 5;
 
 export function target(parts: Parts, { path, key, name }: Shape, of: Name) {
   if (of === 'bare') return { origin: parts.urls.bare, paths: [`/${encodeURIComponent(name)}`], headers: {} };
@@ -56,7 +61,7 @@ export async function compare(
     return { ...measured, cpuMs: (used * 1000) / (measured.rate * seconds) };
   };
   for (const name of NAMES) await run(name, 1);
-  const pairs: Comparison[] = [];
+  const pairs: Pick<Comparison, 'product' | 'bare' | 'ratio'>[] = [];
   for (let pair = 1; pair <= rounds; pair++) {
     const ran = new Map<Name, Figures>();
     // In turn: whoever comes second finds a warmer cache.
@@ -64,16 +69,22 @@ export async function compare(
     const [product, bare] = NAMES.map((name) => ran.get(name)) as [Figures, Figures];
     pairs.push({ product, bare, ratio: product.rate / bare.rate });
   }
-  const middle = (of: (pair: Comparison) => number, digits: number) => round(median(pairs.map(of)), digits);
+  const middle = (of: (pair: (typeof pairs)[number]) => number, digits: number) =>
+    round(median(pairs.map(of)), digits);
   const figures = (name: Name): Figures => ({
     p50: middle((pair) => pair[name].p50, 1),
     p99: middle((pair) => pair[name].p99, 1),
     rate: middle((pair) => pair[name].rate, 0),
     cpuMs: middle((pair) => pair[name].cpuMs, 2),
   });
+  const paced = await parts.measure({
+    ...target(parts, shape, 'product'),
+    ...{ clients, seconds, requestsPerSecond: PACE },
+  });
   return {
     product: figures('product'),
     bare: figures('bare'),
     ratio: middle(({ ratio }) => ratio, 2),
+    paced: { p50: round(paced.p50, 1), p99: round(paced.p99, 1) },
   };
 }

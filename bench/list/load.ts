@@ -1,7 +1,8 @@
 /**
  * Run as a child process, so that it shares no event loop with what it measures: clients that each send their next
- * request when the last one is answered, for some seconds.
+ * request when the last one is answered, or when its time has come, for some seconds.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 
 export interface Load {
@@ -11,6 +12,8 @@ export interface Load {
   headers: Record<string, string>;
   clients: number;
   seconds: number;
+  /** Of each client; without it they send as fast as they are answered. */
+  requestsPerSecond?: number;
 }
 
 export interface Measured {
@@ -33,14 +36,21 @@ process.on('message', async (load: Load) => {
 // Without the benchmark there is nobody to measure for.
 process.on('disconnect', () => process.exit());
 
-async function run({ origin, paths, headers, clients, seconds }: Load): Promise<Measured> {
+async function run({ origin, paths, headers, clients, seconds, requestsPerSecond }: Load): Promise<Measured> {
   const pool = new Pool(origin, { connections: clients });
   const times: number[] = [];
   const startedAt = performance.now();
   const end = startedAt + seconds * 1000;
   let next = 0;
-  const client = async () => {
-    for (let sentAt = performance.now(); sentAt < end; sentAt = performance.now()) {
+  const client = async (_: unknown, nth: number) => {
+    const every = requestsPerSecond === undefined ? null : 1000 / requestsPerSecond;
+    // Not all in step.
+    const first = startedAt + ((every ?? 0) * nth) / clients;
+    for (let sent = 0; ; sent++) {
+      // An answer that is late counts from when its request was due, also where that had to wait for the one before.
+      const sentAt = every === null ? performance.now() : first + sent * every;
+      if (sentAt >= end) return;
+      await sleepUntil(sentAt);
       const path = paths[next++ % paths.length] as string;
       const { statusCode, body } = await pool.request({ method: 'GET', path, headers });
       if (statusCode !== 200) throw new Error(`GET ${path} answered ${statusCode}: ${await body.text()}`);
@@ -54,4 +64,9 @@ async function run({ origin, paths, headers, clients, seconds }: Load): Promise<
   times.sort((a, b) => a - b);
   const at = (share: number) => times[Math.ceil(times.length * share) - 1] ?? Number.NaN;
   return { p50: at(0.5), p99: at(0.99), rate: times.length / took };
+}
+
+async function sleepUntil(at: number): Promise<void> {
+  const left = at - performance.now();
+  if (left > 0) await sleep(left);
 }
