@@ -120,6 +120,8 @@ export const configSchema = z.object({
   OIDC_CLIENT_SECRET: z.string().optional(),
   /** Days between the closing of an account and the erasure of its personal fields. */
   ACCOUNT_ERASURE_DAYS: z.coerce.number().min(0).max(3_650).default(30),
+  /** Days that the audit log keeps an entry; 0 keeps it for ever. */
+  AUDIT_RETENTION_DAYS: z.coerce.number().int().min(0).max(3_650).default(400),
 
   /** Pictures: in PostgreSQL, or in an S3-compatible store. */
   IMAGE_STORE: z.enum(['database', 's3']).default('database'),

@@ -87,7 +87,7 @@ async function main(config: Config): Promise<void> {
     isReady: () => worker.getState() === 'RUNNING',
   });
   const sweeping = sweep(
-    { client, db, lockDb: sweepDb, workflows, logger, onRound: metrics.onRound },
+    { client, db, lockDb: sweepDb, workflows, config, logger, onRound: metrics.onRound },
     config.SWEEP_SECONDS,
     stopping.signal,
   );

@@ -9,9 +9,11 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import { sql } from 'drizzle-orm';
 import pLimit from 'p-limit';
 import type { Logger } from '../activities/deps.ts';
+import type { Config } from '../contract/config.ts';
 import { getNumber, NUMBER_WORKFLOW, workflowId } from '../contract/messages.ts';
 import { isLive, LIVE_STATUSES } from '../contract/number.ts';
 import { lastFour } from '../contract/phone.ts';
+import { deleteOldAudit } from '../db/audit.ts';
 import { deleteOldChanges } from '../db/change-feed.ts';
 import { deleteExpiredClaims } from '../db/claims.ts';
 import type { Database } from '../db/client.ts';
@@ -48,6 +50,7 @@ export interface SweeperDeps {
   /** One connection of its own, for the lock. */
   lockDb: Database;
   workflows: NumberWorkflows;
+  config: Pick<Config, 'AUDIT_RETENTION_DAYS'>;
   logger: Logger;
   /** Told of every round that was this worker's, for the metrics. */
   onRound: (result: { ok: boolean; started: number }) => void;
@@ -81,7 +84,7 @@ export function createSweeper(
   deps: Omit<SweeperDeps, 'onRound'>,
   { page = PAGE }: { page?: number } = {},
 ): () => Promise<number | null> {
-  const { client, db, workflows, logger } = deps;
+  const { client, db, workflows, config, logger } = deps;
   let place = '';
   let rounds = 0;
   /** Fewer workflows than numbers, at the last walk; a start that the list does not show yet is none. */
@@ -215,6 +218,7 @@ export function createSweeper(
       await deleteExpiredDecisionLinks(db);
       await deleteExpiredClaims(db);
       await deleteOldChanges(db);
+      await deleteOldAudit(db, config.AUDIT_RETENTION_DAYS);
       if (!(await workflows.reachable())) throw new TemporalUnavailable('Temporal does not answer');
       const walk = rounds++ % WALK_EVERY_ROUNDS === 0;
       const steps = [startAccepted, followEnded, endStrays, ...(walk ? [startLost] : [])];

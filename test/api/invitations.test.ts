@@ -177,7 +177,11 @@ describe('accepting', () => {
     expect(members).toMatchObject([{ personId: accepted.personId, role: 'admin' }]);
     const browser = await signIn(api.app, { email }, LONG);
     expect((await browser.call('GET', '/v1/account')).json().id).toBe(accountId);
-    const audit = await api.db.select().from(auditEvents).where(eq(auditEvents.targetId, id));
+    const audit = await api.db
+      .select()
+      .from(auditEvents)
+      .where(eq(auditEvents.targetId, id))
+      .orderBy(auditEvents.seq);
     expect(audit.map(({ type }) => type)).toEqual(['invitation.created', 'invitation.accepted']);
   });
 

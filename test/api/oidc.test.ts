@@ -65,7 +65,11 @@ it('signs staff in by the address that the provider has verified, and then by th
   const later = await visit({ ...visitor, email: 'renamed@people.example' }, '?returnTo=/console');
   expect(later.answer.headers['location']).toBe('/console');
   expect((await later.browser.call('GET', '/v1/session')).json().person.id).toBe(support.id);
-  const events = await api.db.select().from(auditEvents).where(eq(auditEvents.targetId, support.id));
+  const events = await api.db
+    .select()
+    .from(auditEvents)
+    .where(eq(auditEvents.targetId, support.id))
+    .orderBy(auditEvents.seq);
   expect(events.map(({ type, data }) => [type, data['by']])).toEqual([
     ['session.started', 'oidc'],
     ['session.started', 'oidc'],
@@ -90,7 +94,11 @@ it('makes nobody, and lets in no customers, no unverified addresses and no disab
   }
   expect(await api.db.$count(people)).toBe(before);
   expect((await credentialsOf(customer.id)).map(({ providerId }) => providerId)).toEqual(['credential']);
-  const refused = await api.db.select().from(auditEvents).where(eq(auditEvents.type, 'session.refused'));
+  const refused = await api.db
+    .select()
+    .from(auditEvents)
+    .where(eq(auditEvents.type, 'session.refused'))
+    .orderBy(auditEvents.seq);
   expect(refused.map(({ data }) => data)).toEqual([
     { by: 'oidc', why: 'signup-disabled' },
     { by: 'oidc', why: 'not-staff' },

@@ -29,7 +29,8 @@ const auditOf = (targetId: string, type: string) =>
   api.db
     .select()
     .from(auditEvents)
-    .where(and(eq(auditEvents.targetId, targetId), eq(auditEvents.type, type as 'session.started')));
+    .where(and(eq(auditEvents.targetId, targetId), eq(auditEvents.type, type as 'session.started')))
+    .orderBy(auditEvents.seq);
 
 describe('signing in', () => {
   it('answers who one is, with a cookie that scripts cannot read', async () => {

@@ -62,7 +62,7 @@ describe('signing up', () => {
     const session = (await (await signIn(api.app, { email })).call('GET', '/v1/session')).json();
     expect(session.accounts).toMatchObject([{ name: 'Widgets Inc.', role: 'admin' }]);
 
-    const events = await api.db.select().from(auditEvents);
+    const events = await api.db.select().from(auditEvents).orderBy(auditEvents.seq);
     const own = events.filter(({ actor }) => actor?.id === session.person.id).map(({ type }) => type);
     expect(own).toEqual(['person.created', 'email.verified', 'account.created', 'session.started']);
     expect(JSON.stringify(events)).not.toContain(token.split('.')[1]);

@@ -14,7 +14,11 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 const typesOf = async (personId: string) => {
-  const rows = await api.db.select().from(auditEvents).where(eq(auditEvents.targetId, personId));
+  const rows = await api.db
+    .select()
+    .from(auditEvents)
+    .where(eq(auditEvents.targetId, personId))
+    .orderBy(auditEvents.seq);
   return rows.map(({ type }) => type);
 };
 

@@ -27,8 +27,8 @@ afterAll(() => stack.close());
 
 /** Pages of one number, so that the order of things shows. */
 const sweeper = () => {
-  const { client, db, workflows } = stack;
-  return createSweeper({ client, db, lockDb: db, workflows, logger }, { page: 1 });
+  const { client, db, workflows, config } = stack;
+  return createSweeper({ client, db, lockDb: db, workflows, config, logger }, { page: 1 });
 };
 const handleOf = (row: NumberRow) => stack.client.workflow.getHandle(workflowId(row));
 const statusOf = async (row: NumberRow) => (await handleOf(row).describe()).status.name;
@@ -151,6 +151,18 @@ test('a round of another worker is none of this one', async () => {
   held.resolve();
   await other;
   expect(await round()).toEqual(expect.any(Number));
+});
+
+test('deletes what the audit log has kept for long enough', async () => {
+  await stack.db.execute(
+    sql`insert into audit_events (id, type, at) values ('aud_old', 'key.created', now() - interval '401 days'),
+      ('aud_kept', 'key.created', now() - interval '399 days')`,
+  );
+  await sweeper()();
+  const { rows } = await stack.db.execute(
+    sql`select id from audit_events where id in ('aud_old', 'aud_kept')`,
+  );
+  expect(rows).toEqual([{ id: 'aud_kept' }]);
 });
 
 test('without a worker a round fails at what has to be asked, and comes back to it', {
