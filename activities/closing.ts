@@ -23,6 +23,12 @@ export const CLOSING_LIMITS = {
 };
 const POLL_MS = 250;
 
+/** How many numbers have ended, and how many do not. */
+interface Worked {
+  ended: number;
+  left: number;
+}
+
 /** Type of the failure that numbers of a closed account cannot be ended. */
 const NUMBERS_LEFT = 'numbers_left';
 
@@ -71,8 +77,8 @@ export function createClosingActivities(
     }
   }
 
-  /** Goes over the live numbers of an account once. */
-  async function walk(account: AccountRow): Promise<{ ended: number; left: number }> {
+  /** Goes over the live numbers of an account once. Gives way after each full page, and after one that was waited for in vain. */
+  async function* walk(account: AccountRow): AsyncGenerator<void, Worked> {
     const limit = pLimit(limits.atOnce);
     const result = { ended: 0, left: 0 };
     for (const status of LIVE_STATUSES) {
@@ -84,20 +90,51 @@ export function createClosingActivities(
         const left = await untilEnded(rows);
         result.ended += rows.length - left.length;
         result.left += left.length;
-        after = rows.length === limits.page ? rows.at(-1)?.id : undefined;
+        const isFull = rows.length === limits.page;
+        after = isFull ? rows.at(-1)?.id : undefined;
+        if (isFull || left.length > 0) yield;
       }
     }
     return result;
   }
 
-  /** Also those that were closed while the others were worked off. */
-  async function* closedOnes(): AsyncGenerator<AccountRow> {
+  /** Ends the live numbers of an account; another walk finds what was submitted, or moved on, while the first went by. */
+  async function* workOff(account: AccountRow): AsyncGenerator<void, Worked> {
+    let ended = 0;
+    let left = 0;
+    for (let walks = 0; walks < limits.walks; walks += 1) {
+      const last = yield* walk(account);
+      ended += last.ended;
+      left = last.left;
+      if (last.ended === 0 && last.left === 0) break;
+    }
+    if (left > 0) logger.error({ accountId: account.id, left }, 'Numbers of a closed account do not end');
+    return { ended, left };
+  }
+
+  /**
+   * All closed accounts in turn, a page of each, so that a small one is done in its first turn, whatever the others
+   * have. Also those that are closed meanwhile.
+   */
+  async function workOffAll(): Promise<Worked> {
     const seen = new Set<string>();
+    const result = { ended: 0, left: 0 };
+    let underWay: ReturnType<typeof workOff>[] = [];
     for (;;) {
-      const next = (await closedAccounts(db)).filter(({ id }) => !seen.has(id));
-      if (next.length === 0) return;
-      for (const account of next) seen.add(account.id);
-      yield* next;
+      const closed = (await closedAccounts(db)).filter(({ id }) => !seen.has(id));
+      for (const { id } of closed) seen.add(id);
+      const turn = [...underWay, ...closed.map(workOff)];
+      if (turn.length === 0) return result;
+      underWay = [];
+      for (const account of turn) {
+        const { done, value } = await account.next();
+        if (!done) {
+          underWay.push(account);
+          continue;
+        }
+        result.ended += value.ended;
+        result.left += value.left;
+      }
     }
   }
 
@@ -107,21 +144,7 @@ export function createClosingActivities(
      * however often they are asked; the Schedule's next run asks again.
      */
     async endNumbersOfClosedAccounts(): Promise<{ ended: number }> {
-      let ended = 0;
-      let left = 0;
-      for await (const account of closedOnes()) {
-        let last = { ended: 0, left: 0 };
-        for (let walks = 0; walks < limits.walks; walks += 1) {
-          last = await walk(account);
-          ended += last.ended;
-          // Another one finds what was submitted, or moved on, while the first went by.
-          if (last.ended === 0 && last.left === 0) break;
-        }
-        left += last.left;
-        if (last.left > 0) {
-          logger.error({ accountId: account.id, left: last.left }, 'Numbers of a closed account do not end');
-        }
-      }
+      const { ended, left } = await workOffAll();
       if (ended > 0) logger.info({ ended }, 'Numbers of closed accounts ended');
       if (left > 0) {
         throw ApplicationFailure.nonRetryable(`${left} numbers of closed accounts do not end`, NUMBERS_LEFT);
