@@ -20,7 +20,7 @@ import {
 } from '../idempotency.ts';
 import { sendSoon } from '../mail.ts';
 import { findFor, lookAgain, numberParams, unlessClosed, untilDone } from '../numbers.ts';
-import { invalidField } from '../problems.ts';
+import { invalidField, ProblemError } from '../problems.ts';
 import { dueWithTimeLeft, timeLeft } from '../stage-time.ts';
 
 export const commentRoutes: Routes = async (app, { api }) => {
@@ -33,7 +33,8 @@ export const commentRoutes: Routes = async (app, { api }) => {
         description:
           "In every status. Support's comments are emailed to the customer, unless internal; operators' are " +
           'internal. With `awaitReply` support asks the customer: turn and due time are theirs until their next ' +
-          'comment, which answers the question, or a decision.',
+          'comment, which answers the question, or a decision. One question at a time: a second one while the first ' +
+          'is open is refused (`already_exists`).',
         operationId: 'commentOnNumber',
         tags: ['Review'],
         params: numberParams,
@@ -45,6 +46,7 @@ export const commentRoutes: Routes = async (app, { api }) => {
           'not_found',
           'not_pending',
           'already_decided',
+          'already_exists',
         ]),
       },
     },
@@ -98,6 +100,12 @@ async function ask({ api, caller, body, operation }: Commenting, row: NumberRow)
   const seen = await operation.seen({ attempt: row.attempt, stage: row.status });
   // A repeat is for the stage that the first try saw: refused where that has ended.
   judgeStage(row, seen, 'staff');
+  // Two that are asked at the same moment may both pass: the workflow has the later one take the place of the earlier.
+  if (row.question && row.question.operationId !== operationId) {
+    const detail =
+      'The customer has not answered the open question yet. Wait for that, or comment without awaitReply.';
+    throw new ProblemError('already_exists', { detail });
+  }
   const now = new Date();
   const hours = body.dueHours ?? api.config.REPLY_DUE_HOURS;
   const question = {

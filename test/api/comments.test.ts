@@ -243,10 +243,24 @@ describe('a question', () => {
     expect(await kindsOf(id)).toEqual(['submitted', 'rejected']);
   });
 
-  it('can be asked again, decided over and withdrawn', async () => {
+  it('is one at a time: a second one is refused until the first is answered', async () => {
     const { id } = await asked();
+    const headers = { 'idempotency-key': randomUUID() };
+    for (const changes of [{ text: 'Which town?' }, {}]) {
+      const problem = refused(await ask(id, changes), 409, 'already_exists');
+      expect(problem.detail).toMatch(/Wait for that, or comment without awaitReply/);
+    }
+    refused(await ask(id, { text: 'And?' }, call, headers), 409, 'already_exists');
+    expect(await read(id)).toMatchObject({ question: { text: 'Which shop?' }, revision: 2 });
+    created(await comment(id, { text: 'Take your time.' }));
+    expect(await kindsOf(id)).toEqual(['submitted', 'comment', 'comment']);
+    created(await reply(id));
     created(await ask(id, { text: 'Which town?' }));
-    expect(await read(id)).toMatchObject({ question: { text: 'Which town?' }, revision: 3 });
+    expect(await read(id)).toMatchObject({ question: { text: 'Which town?' }, revision: 4 });
+  });
+
+  it('can be decided over and withdrawn', async () => {
+    const { id } = await asked();
     expect((await verify(id)).json()).toMatchObject({
       status: 'PENDING_FACEBOOK_APPROVAL',
       waitingFor: 'facebook',
@@ -256,7 +270,7 @@ describe('a question', () => {
     created(await ask(id));
     const withdrawn = await call(account.key, 'POST', `/v1/numbers/${id}/withdrawal`);
     expect(withdrawn.json()).toMatchObject({ status: 'WITHDRAWN', question: null });
-    expect(await kindsOf(id)).toEqual(['submitted', 'comment', 'comment', 'verified', 'comment']);
+    expect(await kindsOf(id)).toEqual(['submitted', 'comment', 'verified', 'comment']);
   });
 
   it('falls away with the first of two approvals, and the working time goes on', async () => {
@@ -335,6 +349,7 @@ describe('one key', () => {
     const headers = { 'idempotency-key': randomUUID() };
     refused(await reply(id, 'That one.', caller(cutOff), headers), 503, 'unavailable');
     await cutOff.close();
+    created(await reply(id, 'This one.'));
     created(await ask(id, { text: 'Which town?' }));
     expect(created(await reply(id, 'That one.', call, headers)).type).toBe('comment');
     expect(await read(id)).toMatchObject({ question: { text: 'Which town?' } });
@@ -372,15 +387,19 @@ describe('in the same instant', () => {
     }
   });
 
-  it('two questions are both asked, and the later one stands', async () => {
+  it('two questions are both asked, and the later one stands, or the second is refused', async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const { id } = await submit();
       const texts = ['Which shop?', 'Which town?'];
       const responses = await Promise.all(texts.map((text, i) => ask(id, { text }, calls[i ? 1 : 0])));
-      for (const response of responses) expect(created(response).type).toBe('question.asked');
+      const late = responses.filter(({ statusCode }) => statusCode === 409);
+      for (const response of late) refused(response, 409, 'already_exists');
+      const count = responses.length - late.length;
+      expect(count).toBeGreaterThan(0);
+      expect(await typesOf(id)).toEqual(['submitted', ...Array(count).fill('question.asked')]);
       const last = (await readEvents(stack.db, id)).at(-1);
-      expect(await read(id)).toMatchObject({ revision: 3, question: { text: last?.data['text'] } });
-      expect(await kindsOf(id)).toEqual(['submitted', 'comment', 'comment']);
+      expect(await read(id)).toMatchObject({ revision: 1 + count, question: { text: last?.data['text'] } });
+      expect(await kindsOf(id)).toEqual(['submitted', ...Array(count).fill('comment')]);
     }
   });
 });
