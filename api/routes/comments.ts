@@ -84,13 +84,21 @@ interface Commenting {
 }
 
 async function comment(commenting: Commenting, before: NumberOfAccount): Promise<Answer> {
-  const { api, caller, body, operation } = commenting;
+  const { api, caller, operation } = commenting;
   const { done, found } = await lookAgain(api, caller, before, operation);
   const { row } = found;
-  if (!done && body.awaitReply) await ask(commenting, row);
-  if (!done && caller.kind === 'customer') await answerQuestion(commenting, row);
-  const told = await findEvent(api.db, row.id, operation.operationId);
+  const sent = !done && (await tellWorkflow(commenting, row));
+  // What was not sent cannot be in the timeline, unless by a former try.
+  const told = sent || operation.resumed ? await findEvent(api.db, row.id, operation.operationId) : null;
   return told ? created(told, caller) : write(commenting, row);
+}
+
+/** Sends a question, or an answer, to the workflow. Returns whether it was one. */
+async function tellWorkflow(commenting: Commenting, row: NumberRow): Promise<boolean> {
+  if (commenting.caller.kind === 'customer') return answerQuestion(commenting, row);
+  if (commenting.body.awaitReply !== true) return false;
+  await ask(commenting, row);
+  return true;
 }
 
 /** Asks the customer, and waits until that is in the timeline: by then it may be answered already. */
@@ -123,11 +131,14 @@ async function ask({ api, caller, body, operation }: Commenting, row: NumberRow)
   );
 }
 
-/** Answers the question that the first try saw, and waits until it is not open any more. */
-async function answerQuestion({ api, caller, body, operation }: Commenting, row: NumberRow): Promise<void> {
+/** Answers the question that the first try saw, and waits until it is not open any more. Returns whether it still was. */
+async function answerQuestion(
+  { api, caller, body, operation }: Commenting,
+  row: NumberRow,
+): Promise<boolean> {
   const question = await operation.seen(row.question?.operationId ?? null);
   const isOpen = (number: NumberRow) => number.question?.operationId === question;
-  if (question === null || !isOpen(row)) return;
+  if (question === null || !isOpen(row)) return false;
   const answer = {
     operationId: operation.operationId,
     attempt: row.attempt,
@@ -138,6 +149,7 @@ async function answerQuestion({ api, caller, body, operation }: Commenting, row:
   };
   await unlessClosed(api.workflows.answer(row, answer));
   await untilDone(api, row, (changed) => (isOpen(changed) ? 'open' : 'done'));
+  return true;
 }
 
 /** Writes a plain comment, with the answer to the request, unless another try of it has done so. */

@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { eq } from 'drizzle-orm';
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { buildApp } from '../../api/app.ts';
 import { numbers } from '../../db/schema.ts';
 import { createMailWorkflows } from '../../temporal/mail.ts';
-import { readEmails, readEvents, readNumber } from '../support/accepted.ts';
+import { acceptNumber, readEmails, readEvents, readNumber } from '../support/accepted.ts';
 import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
 import {
   type Call,
@@ -173,6 +174,22 @@ describe('a comment', () => {
     expect(created(await send(call))).toEqual(first);
     expect(await typesOf(id)).toEqual(['submitted', 'comment']);
     expect(await kindsOf(id)).toEqual(['submitted', 'comment']);
+  });
+
+  it('is not looked for in the timeline before it is written', async () => {
+    const { id } = await acceptNumber(stack.db, account.id);
+    const query = vi.spyOn(pg.Client.prototype, 'query');
+    onTestFinished(() => query.mockRestore());
+    for (const key of [account.key, anna.key]) {
+      created(await comment(id, { text: 'Hello' }, key));
+      created(await comment(id, { text: 'Hello' }, key, call, { 'idempotency-key': randomUUID() }));
+    }
+    const mine = (query.mock.calls as unknown as [{ text?: string }, unknown[]?][]).filter(([, values]) =>
+      values?.includes(id),
+    );
+    const statements = mine.map(([{ text = '' }]) => text);
+    expect(statements.filter((text) => text.startsWith('insert into "number_events"'))).toHaveLength(4);
+    expect(statements.filter((text) => /^select .* from "number_events"/.test(text))).toEqual([]);
   });
 
   it('needs neither Temporal nor the mail server', async () => {
