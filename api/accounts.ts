@@ -4,18 +4,10 @@ import { viewAccount } from '../contract/account-views.ts';
 import type { AccountRow } from '../db/accounts.ts';
 import { type Closure, closeAccount } from '../db/close-account.ts';
 import { auditOf } from './audit.ts';
-import type { Caller } from './auth.ts';
 import type { ApiContext } from './context.ts';
 import { type Answer, inTransaction, keyedRequest } from './idempotency.ts';
 import { sendSoon } from './mail.ts';
 import { ProblemError } from './problems.ts';
-
-/** Refuses what needs the scope `admin` on a route that others may call for themselves. */
-export function needAdmin(caller: Caller): void {
-  if (caller.scopes.includes('admin')) return;
-  const detail = `This call needs the scope "admin"; this caller has: ${caller.scopes.join(', ')}.`;
-  throw new ProblemError('forbidden', { detail });
-}
 
 /** The account as it was found and locked, if it is open. */
 export function openAccount(account: AccountRow | null): AccountRow {

@@ -89,20 +89,14 @@ export function guardRoutes(app: FastifyInstance, api: ApiContext): void {
       const detail = 'This call is for people who are signed in: POST /v1/session. It takes no API key.';
       throw new ProblemError('forbidden', { detail });
     }
-    request.caller = request.session
-      ? allowed(request, access, callerFromSession(request.session), 'Your sign-in')
-      : allowed(request, access, holder ? callerFromKey(holder) : null, 'This key');
+    const caller = request.session ? callerFromSession(request.session) : holder && callerFromKey(holder);
+    request.caller = allowed(request, access, caller ?? null);
   });
 }
 
 /** The caller, where role and scopes allow this call. */
-function allowed(
-  request: FastifyRequest,
-  access: readonly Role[],
-  caller: Caller | null,
-  who: string,
-): Caller {
-  const needed = scopeOf(request.routeOptions.config, request.method);
+function allowed(request: FastifyRequest, access: readonly Role[], caller: Caller | null): Caller {
+  const who = request.session ? 'Your sign-in' : 'This key';
   if (!caller) {
     const detail = `${who} is of no open account, and no staff's. Ask an admin of an account to invite you.`;
     throw new ProblemError('forbidden', { detail });
@@ -111,12 +105,22 @@ function allowed(
     const detail = `This call is for: ${access.join(', ')}. ${who} is of the role ${caller.kind}.`;
     throw new ProblemError('forbidden', { detail });
   }
-  if (!caller.scopes.includes(needed)) {
-    const has = caller.scopes.join(', ') || 'none';
-    const detail = `This call needs the scope "${needed}". ${who} has: ${has}.`;
-    throw new ProblemError('forbidden', { detail });
-  }
+  needScope(caller, scopeOf(request.routeOptions.config, request.method));
   return caller;
+}
+
+/** Refuses a caller without the scope. A route that asks it of some callers alone does so by itself. */
+export function needScope(caller: Caller, needed: Scope): void {
+  if (caller.scopes.includes(needed)) return;
+  const has = caller.scopes.join(', ') || 'none';
+  const who = caller.keyId === null ? 'Your sign-in' : 'This key';
+  const detail = `This call needs the scope "${needed}". ${who} has: ${has}. ${whoCanHelp(caller)}`;
+  throw new ProblemError('forbidden', { detail });
+}
+
+function whoCanHelp({ kind, keyId }: Caller): string {
+  if (kind !== 'customer') return 'An operator can create a key that has it.';
+  return `An admin of the account can do it, or ${keyId === null ? 'make you an admin' : 'create a key that has it'}.`;
 }
 
 /** Who holds the key that was sent: null where it is not valid, undefined where there is none. */

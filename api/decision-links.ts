@@ -27,11 +27,14 @@ export interface KnownLink {
 export async function knownLink(api: ApiContext, token: string): Promise<KnownLink> {
   const found = await findDecisionLink(api.db, api.decisionTokens.idOf(token));
   if (!found || !api.decisionTokens.fits(token, found.link)) {
-    throw gone('It is not one of ours, not whole, or very old. Open it from the email once more.');
+    throw gone(
+      'It is not one of ours, not whole, or very old. Open it from the email once more, or decide in the review queue.',
+    );
   }
   const { link, person } = found;
   if (!person.isSupporter) {
-    throw new ProblemError('forbidden', { detail: 'You are not of the support staff any more.' });
+    const detail = 'You are not of the support staff any more. If that is a mistake, ask an operator.';
+    throw new ProblemError('forbidden', { detail });
   }
   const review = await readReview(api.db, link.numberId);
   const event = await findEvent(api.db, link.numberId, link.id);
@@ -48,9 +51,16 @@ export async function knownLink(api: ApiContext, token: string): Promise<KnownLi
 
 /** Refuses a link that cannot decide any more, whatever the number has become. */
 export async function checkLink(api: ApiContext, { link, review, caller }: KnownLink): Promise<void> {
-  if (link.expiresAt.getTime() <= Date.now()) throw gone('It has expired. The review is in the queue still.');
+  if (link.expiresAt.getTime() <= Date.now()) {
+    throw gone(
+      'It has expired. If the review still waits, it is in the queue: decide there, or leave it to a colleague.',
+    );
+  }
   if (link.attempt < review.row.attempt) {
-    throw gone(`The number was resubmitted meanwhile: attempt ${review.row.attempt} has links of its own.`);
+    const { attempt } = review.row;
+    throw gone(
+      `The number was resubmitted meanwhile: attempt ${attempt} has links of its own. Open the one of the latest email, or decide in the review queue.`,
+    );
   }
   if (await isMember(api.db, caller.personId, review.row.accountId)) throw new ProblemError('own_account');
 }

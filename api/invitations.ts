@@ -5,7 +5,7 @@ import { type AuditOrigin, recordAudit } from '../db/audit.ts';
 import { acceptInvitation, findOpenInvitation, type OpenInvitation } from '../db/invitations.ts';
 import { passwordOf } from '../db/people.ts';
 import type { ApiContext } from './context.ts';
-import { ProblemError } from './problems.ts';
+import { linkNotValid, ProblemError } from './problems.ts';
 
 /** The page that an invitation's email leads to. */
 export function invitationLink(api: ApiContext): (token: string) => string {
@@ -15,7 +15,7 @@ export function invitationLink(api: ApiContext): (token: string) => string {
 /** Throws `link_not_valid`. */
 export async function openInvitation(api: ApiContext, token: string): Promise<OpenInvitation> {
   const invitation = await findOpenInvitation(api.db, token);
-  if (!invitation) throw new ProblemError('link_not_valid');
+  if (!invitation) throw linkNotValid('invitation');
   return invitation;
 }
 
@@ -37,7 +37,7 @@ export async function accept(
   // Refused within it, so that the invitation stays open.
   const { personId } = await api.db.transaction(async (tx) => {
     const accepted = await acceptInvitation(tx, invitation, person, from);
-    if (accepted === null) throw new ProblemError('link_not_valid');
+    if (accepted === null) throw linkNotValid('invitation');
     if (accepted === 'exists') {
       const detail = 'Somebody has signed up with this address meanwhile. Send the password of that sign-in.';
       throw new ProblemError('already_exists', { detail });

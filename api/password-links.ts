@@ -11,7 +11,7 @@ import { endSessions } from '../db/sessions.ts';
 import { originOf } from './audit.ts';
 import { actorOf } from './callers.ts';
 import type { ApiContext } from './context.ts';
-import { ProblemError } from './problems.ts';
+import { linkNotValid } from './problems.ts';
 import { completeSignUp } from './sign-ups.ts';
 
 const RESET_MS = 3_600_000;
@@ -50,12 +50,12 @@ export async function setPasswordByLink(
 ): Promise<void> {
   // Hashing costs: not for tokens that somebody made up.
   const link = await findLink(api.db, 'password', token);
-  if (!link) throw new ProblemError('link_not_valid');
+  if (!link) throw linkNotValid('password');
   const hash = await hashPassword(password);
   await api.db.transaction(async (tx) => {
     const person = await lockPerson(tx, link.personId);
     const taken = await takeLink(tx, 'password', token);
-    if (!person || person.banned || !taken) throw new ProblemError('link_not_valid');
+    if (!person || person.banned || !taken) throw linkNotValid('password');
     await setPassword(tx, person.id, hash);
     await updatePerson(tx, person.id, { emailVerified: true });
     const signUp = person.emailVerified ? null : await takeLatestLink(tx, 'email', person.id);

@@ -62,6 +62,22 @@ export function malformedQuery(errors: Fault[]): ProblemError {
   return new ProblemError('malformed_request', { errors, detail });
 }
 
+/** Where whoever follows a link that does not work gets on, by what the link is for. Also read on its page. */
+const LINK_ADVICE = {
+  password:
+    'If you have set the password already, sign in with it. If not, ask for a new link where you sign in, or ask an operator for one.',
+  email:
+    'If you have confirmed the address already, sign in. If not, ask for a new link where you signed up, or sign up again.',
+  invitation:
+    'If you have accepted the invitation already, sign in. If not, ask an admin of the account to invite you again.',
+};
+
+/** A link of an email that is not valid, or not any more. */
+export function linkNotValid(link: keyof typeof LINK_ADVICE): ProblemError {
+  const detail = `It was used or taken back, or has expired. ${LINK_ADVICE[link]}`;
+  return new ProblemError('link_not_valid', { detail });
+}
+
 /** The headers that go with a problem. */
 export function headersOf({ code, options }: ProblemError): Record<string, string> {
   const retryAfter = RETRY_AFTER[code];

@@ -21,7 +21,7 @@ import { memberships } from '../db/schema.ts';
 import { originOf } from './audit.ts';
 import { actorOf } from './callers.ts';
 import type { ApiContext } from './context.ts';
-import { invalidField, ProblemError } from './problems.ts';
+import { invalidField, linkNotValid } from './problems.ts';
 
 const VERIFICATION_MS = 24 * 3_600_000;
 
@@ -81,7 +81,7 @@ export async function confirmEmail(
 ): Promise<void> {
   const link = await findLink(api.db, 'email', token);
   const hash = link && (await passwordOf(api.db, link.personId));
-  if (!hash) throw new ProblemError('link_not_valid');
+  if (!hash) throw linkNotValid('email');
   if (!(await verifyPassword({ hash, password }))) {
     throw invalidField(
       '/password',
@@ -93,7 +93,7 @@ export async function confirmEmail(
     const person = await lockPerson(tx, link.personId);
     // Another sign-up, with another password, has ended the link.
     const taken = await takeLink(tx, 'email', token);
-    if (!person || person.banned || !taken) throw new ProblemError('link_not_valid');
+    if (!person || person.banned || !taken) throw linkNotValid('email');
     await completeSignUp(tx, request, person, taken.data);
   });
 }

@@ -25,7 +25,8 @@ export const PROBLEMS = {
   forbidden: {
     status: 403,
     title: 'Not allowed',
-    advice: 'Your role, or the scopes of your key, do not include this call. Ask an administrator.',
+    advice:
+      'Your role, or the scopes of your key, do not include this call. An admin of the account can do it or give you the right; staff ask an operator.',
   },
   wrong_credentials: {
     status: 401,
@@ -136,7 +137,8 @@ export const PROBLEMS = {
   limit_reached: {
     status: 409,
     title: 'There are as many as there may be',
-    advice: '`detail` says of what and how many. Remove one that is not needed any more.',
+    advice:
+      '`detail` says of what and how many. Remove one that is not needed any more; where they are counted by the day, wait.',
   },
   idempotency_in_flight: {
     status: 409,
@@ -146,7 +148,8 @@ export const PROBLEMS = {
   link_not_valid: {
     status: 410,
     title: 'The link is not valid any more',
-    advice: 'It was used or taken back, or has expired. Ask for a new one.',
+    advice:
+      'It was used or taken back, or has expired. Ask for a new one: POST /v1/password-resets, POST /v1/email-verifications, or an admin of the account for an invitation. What a decision link was for is in the review queue.',
   },
   revision_conflict: {
     status: 412,

@@ -42,22 +42,22 @@ export interface NewInvitation {
 
 /**
  * Invites, and writes the email; an open invitation of the same address ends. `unknown`: there is no such account;
- * `closed`: it is; `member`: the person belongs to it; `limit`: it has `OPEN_INVITATIONS` already, or has sent
- * `INVITATIONS_A_DAY`.
+ * `closed`: it is; `member`: the person belongs to it; `open_limit`: it has `OPEN_INVITATIONS` already; `day_limit`: it
+ * has sent `INVITATIONS_A_DAY`.
  */
 export async function invite(
   tx: Transaction,
   wanted: NewInvitation,
   by: AuditOrigin,
-): Promise<InvitationRow | 'unknown' | 'closed' | 'member' | 'limit'> {
+): Promise<InvitationRow | 'unknown' | 'closed' | 'member' | 'open_limit' | 'day_limit'> {
   const { accountId, email, role, inviterId } = wanted;
   const account = await lockAccount(tx, accountId);
   if (!account) return 'unknown';
   if (account.closedAt) return 'closed';
   if (await isMember(tx, accountId, email)) return 'member';
-  if ((await countLately(tx, accountId)) >= INVITATIONS_A_DAY) return 'limit';
+  if ((await countLately(tx, accountId)) >= INVITATIONS_A_DAY) return 'day_limit';
   await revokeOpen(tx, accountId, email, by);
-  if ((await countOpen(tx, accountId)) >= OPEN_INVITATIONS) return 'limit';
+  if ((await countOpen(tx, accountId)) >= OPEN_INVITATIONS) return 'open_limit';
 
   const token = randomBytes(32).toString('base64url');
   const expiresAt = new Date(Date.now() + VALID_MS);

@@ -10,7 +10,7 @@ import type { ApiContext, Routes } from '../context.ts';
 import { toProblem } from '../failures.ts';
 import { type Html, html, sendPage, servePages } from '../html.ts';
 import { accept, openInvitation } from '../invitations.ts';
-import { ProblemError } from '../problems.ts';
+import { linkNotValid } from '../problems.ts';
 
 const token = z
   .string()
@@ -64,14 +64,14 @@ const invitationPages: Routes = async (app, { api }) => {
 
   app.get('/invitations', { config, schema: { hide: true } }, async (request, reply) => {
     const given = query.safeParse(request.query);
-    if (!given.success) throw new ProblemError('link_not_valid');
+    if (!given.success) throw linkNotValid('invitation');
     const invitation = await openInvitation(api, given.data.token);
     return sendPage(reply, titleOf(invitation), formFor(invitation, given.data.token));
   });
 
   app.post('/invitations', { config, schema: { hide: true } }, async (request, reply) => {
     const given = form.safeParse(request.body);
-    if (!given.success) throw new ProblemError('link_not_valid');
+    if (!given.success) throw linkNotValid('invitation');
     const { token } = given.data;
     try {
       const { name, password } = given.data;

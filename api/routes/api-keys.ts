@@ -71,7 +71,7 @@ export const apiKeyRoutes: Routes = async (app, { api }) => {
       const owner = ownerFor(caller, personId);
       const missing = scopes.filter((scope) => !caller.scopes.includes(scope));
       if (missing.length > 0) {
-        const detail = `Nobody gives what they do not have themselves: ${missing.join(', ')}.`;
+        const detail = `Nobody gives what they do not have themselves: ${missing.join(', ')}. Leave it out, or ask somebody who has it.`;
         throw new ProblemError('forbidden', { detail });
       }
       const { answer, result } = await inTransaction(api.db, keyedRequest(request), async (tx) => {
@@ -128,6 +128,8 @@ function refusal(why: 'unknown' | 'closed' | 'scope' | 'limit'): ProblemError {
     case 'scope':
       return invalidField('/scopes', 'not_for_support', 'A key of support can have "read" and "write".');
     case 'limit':
-      return new ProblemError('limit_reached', { fact: `There are ${LIVE_KEYS} keys that work.` });
+      return new ProblemError('limit_reached', {
+        detail: `There are ${LIVE_KEYS} keys that work, the most there may be. Revoke one that is not needed any more: DELETE /v1/api-keys/{id}.`,
+      });
   }
 }

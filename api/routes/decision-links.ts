@@ -34,7 +34,11 @@ export const decisionLinkRoutes: Routes = async (app, { api }) => {
   /** The link, where something can be decided with it still. */
   async function openLink(token: string): Promise<KnownLink> {
     const known = await knownLink(api, token);
-    if (known.event) throw gone('It was used: you have decided. Each link decides once.');
+    if (known.event) {
+      throw gone(
+        'It was used: you have decided, and each link decides once. The timeline of the number shows the decision.',
+      );
+    }
     await checkLink(api, known);
     return known;
   }

@@ -133,7 +133,7 @@ export const invitationRoutes: Routes = async (app, { api }) => {
   );
 };
 
-function refusal(why: 'unknown' | 'closed' | 'member' | 'limit'): ProblemError {
+function refusal(why: 'unknown' | 'closed' | 'member' | 'open_limit' | 'day_limit'): ProblemError {
   switch (why) {
     case 'unknown':
       return invalidField('/accountId', 'unknown', 'Send the id of an account.');
@@ -143,9 +143,13 @@ function refusal(why: 'unknown' | 'closed' | 'member' | 'limit'): ProblemError {
       return new ProblemError('already_exists', {
         detail: 'The person with this address is a member already.',
       });
-    case 'limit':
+    case 'open_limit':
       return new ProblemError('limit_reached', {
-        fact: `At most ${OPEN_INVITATIONS} invitations are open at a time, and ${INVITATIONS_A_DAY} are sent within 24 hours.`,
+        detail: `${OPEN_INVITATIONS} invitations are open, the most there may be. Revoke one that is not needed any more: DELETE /v1/invitations/{id}.`,
+      });
+    case 'day_limit':
+      return new ProblemError('limit_reached', {
+        detail: `${INVITATIONS_A_DAY} invitations were sent within 24 hours, the most there may be. Invite again when the first of them is a day old.`,
       });
   }
 }

@@ -5,7 +5,7 @@ import { findLink, type LinkPurpose } from '../../db/links.ts';
 import type { ApiContext, Routes } from '../context.ts';
 import { type Html, html, sendPage, servePages } from '../html.ts';
 import { setPasswordByLink } from '../password-links.ts';
-import { ProblemError } from '../problems.ts';
+import { linkNotValid, ProblemError } from '../problems.ts';
 import { confirmEmail } from '../sign-ups.ts';
 
 const withToken = z.object({ token: z.string().catch('') });
@@ -61,7 +61,7 @@ export const linkPageRoutes: Routes = async (app, { api }) => {
 /** The token of a page's address. Throws `link_not_valid`. */
 async function validToken(api: ApiContext, purpose: LinkPurpose, query: unknown): Promise<string> {
   const { token } = withToken.parse(query);
-  if (!(await findLink(api.db, purpose, token))) throw new ProblemError('link_not_valid');
+  if (!(await findLink(api.db, purpose, token))) throw linkNotValid(purpose);
   return token;
 }
 

@@ -6,10 +6,9 @@ import { emptyBody } from '../../contract/fields.ts';
 import { anyId, pageQuery } from '../../contract/queries.ts';
 import { about } from '../../contract/views.ts';
 import { changeRole, listMembers, removeMember } from '../../db/members.ts';
-import { needAdmin } from '../accounts.ts';
 import { answers, GUARDED, noBody, WRITES } from '../answers.ts';
 import { auditOf } from '../audit.ts';
-import { customerOf } from '../auth.ts';
+import { customerOf, needScope } from '../auth.ts';
 import type { Routes } from '../context.ts';
 import { give, inTransaction, keyedRequest, writeHeaders } from '../idempotency.ts';
 import { page, readCursor } from '../paging.ts';
@@ -90,7 +89,7 @@ export const memberRoutes: Routes = async (app, { api }) => {
       const caller = customerOf(request);
       const { accountId } = caller;
       const { personId } = request.params;
-      if (personId !== caller.personId) needAdmin(caller);
+      if (personId !== caller.personId) needScope(caller, 'admin');
       const { answer } = await inTransaction(api.db, keyedRequest(request), async (tx) => {
         const removed = await removeMember(tx, { accountId, personId }, auditOf(request));
         if (removed !== 'removed') throw refusal(removed);

@@ -83,7 +83,7 @@ export const numberRoutes: Routes = async (app, { api }) => {
       const caller = callerOf(request);
       const { limit, cursor: at, ...filter } = request.query;
       if (filter.accountId !== undefined && caller.kind === 'customer') {
-        throw new ProblemError('forbidden', { detail: 'The filter accountId is for staff.' });
+        throw new ProblemError('forbidden', { detail: 'The filter accountId is for staff: leave it out.' });
       }
       const before = readCursor(at, cursor);
       const { items, next } = await listNumbers(db, tenantOf(caller), filter, { limit, before });

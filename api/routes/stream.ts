@@ -81,7 +81,7 @@ export const streamRoutes: Routes = async (app, { api }) => {
       const caller = callerOf(request);
       const { accountId, lastEventId } = request.query;
       if (accountId !== undefined && caller.kind === 'customer') {
-        throw new ProblemError('forbidden', { detail: 'The filter accountId is for staff.' });
+        throw new ProblemError('forbidden', { detail: 'The filter accountId is for staff: leave it out.' });
       }
       const freeSlot = takeSlot({
         id: caller.keyId ?? caller.personId ?? '',

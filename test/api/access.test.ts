@@ -79,6 +79,9 @@ describe('keys', () => {
     expect([await statusOf(reader.key), await statusOf(reader.key, 'POST')]).toEqual([200, 403]);
     const writer = await keyOfAccount({ scopes: ['write'] });
     expect([await statusOf(writer.key), await statusOf(writer.key, 'POST')]).toEqual([403, 201]);
+    expect(problemOf(await api.call(keys.operator, 'GET', '/v1/api-keys')).detail).toBe(
+      'This call needs the scope "admin". This key has: read, write. An operator can create a key that has it.',
+    );
   });
 
   it('refuses people who are banned, or no staff', async () => {

@@ -105,7 +105,10 @@ describe('a new key', () => {
     expect(codes.filter((code) => code === 201)).toHaveLength(LIVE_KEYS - 2);
     expect(codes.filter((code) => code === 409)).toHaveLength(6);
     const refused = made.find(({ statusCode }) => statusCode === 409);
-    expect(refused && problemOf(refused).code).toBe('limit_reached');
+    expect(refused && problemOf(refused)).toMatchObject({
+      code: 'limit_reached',
+      detail: `There are ${LIVE_KEYS} keys that work, the most there may be. Revoke one that is not needed any more: DELETE /v1/api-keys/{id}.`,
+    });
     const [newest] = await list(admin.key);
     await revoke(admin.key, newest?.id ?? '');
     expect((await create(admin.key)).statusCode).toBe(201);

@@ -279,7 +279,7 @@ describe('a link is refused', () => {
     const { token, link } = await submitted();
     const other = await submitted();
     const [, mac = ''] = token.split('.');
-    const words = 'Open it from the email once more';
+    const words = 'Open it from the email once more, or decide in the review queue';
     for (const wrong of [
       '',
       'x',
@@ -306,7 +306,11 @@ describe('a link is refused', () => {
       await api.db.update(decisionLinks).set({ expiresAt }).where(eq(decisionLinks.id, link.id));
       return tokens.tokenOf({ ...link, expiresAt });
     };
-    await expectRefused(await madeExpire(1_000), 410, 'It has expired');
+    await expectRefused(
+      await madeExpire(1_000),
+      410,
+      'it is in the queue: decide there, or leave it to a colleague',
+    );
     await madeExpire(6 * 24 * 3_600_000);
     await deleteExpiredDecisionLinks(api.db);
     expect(await api.db.$count(decisionLinks, eq(decisionLinks.numberId, number.id))).toBe(1);
@@ -324,7 +328,7 @@ describe('a link is refused', () => {
     await become({ banned: false, role: 'operator' });
     await expectRefused(token, 403, 'not of the support staff any more');
     await become({ role: 'user' });
-    await expectRefused(token, 403, 'not of the support staff any more');
+    await expectRefused(token, 403, 'If that is a mistake, ask an operator');
     await become({ role: 'support' });
     const member = { id: newId('mem'), organizationId: account.id, personId: sam.id };
     await api.db.insert(memberships).values(member);
@@ -345,7 +349,7 @@ describe('a link is refused', () => {
     await become({ status: 'WITHDRAWN', verification: null });
     await expectRefused(token, 409, 'It was withdrawn');
     await become({ status: 'PENDING_VERIFICATION', attempt: 2 });
-    await expectRefused(token, 410, 'attempt 2 has links of its own');
+    await expectRefused(token, 410, 'Open the one of the latest email, or decide in the review queue');
   });
 });
 

@@ -106,7 +106,10 @@ describe('inviting', () => {
   it(`ends at ${OPEN_INVITATIONS} open ones`, async () => {
     const { key } = await adminOf();
     for (let sent = 0; sent < OPEN_INVITATIONS; sent += 1) await invited(key);
-    expect(problemOf(await invite(key, { email: freshAddress() })).code).toBe('limit_reached');
+    expect(problemOf(await invite(key, { email: freshAddress() }))).toMatchObject({
+      code: 'limit_reached',
+      detail: expect.stringMatching(/Revoke one that is not needed any more: DELETE/),
+    });
   });
 
   it(`ends at ${INVITATIONS_A_DAY} a day, whatever came of them`, async () => {
@@ -119,7 +122,10 @@ describe('inviting', () => {
       expiresAt: new Date(),
     }));
     await api.db.insert(invitations).values(rows);
-    expect(problemOf(await invite(key, { email: freshAddress() })).code).toBe('limit_reached');
+    expect(problemOf(await invite(key, { email: freshAddress() }))).toMatchObject({
+      code: 'limit_reached',
+      detail: expect.stringMatching(/Invite again when the first of them is a day old/),
+    });
     const yesterday = new Date(Date.now() - 24 * 3_600_000);
     await api.db
       .update(invitations)
@@ -278,7 +284,11 @@ describe('the page', () => {
     expect([welcome.statusCode, welcome.body.includes('<h1>Welcome</h1>')]).toEqual([200, true]);
     expect(await membersOf(accountId)).toHaveLength(1);
     expect((await send({ token, username, name: 'Wanda', password: LONG })).statusCode).toBe(410);
-    expect((await show(token)).statusCode).toBe(410);
+    const again = await show(token);
+    expect([again.statusCode, again.body]).toEqual([
+      410,
+      expect.stringContaining('ask an admin of the account to invite you again'),
+    ]);
   });
 
   it('asks somebody known for their password', async () => {

@@ -140,11 +140,22 @@ describe('members', () => {
 
   it('leave by themselves, and remove nobody else', async () => {
     const { account, admin, member } = await team();
-    expect(problemOf(await as(member.browser, 'DELETE', `/v1/members/${admin.id}`)).code).toBe('forbidden');
-    // A key is nobody who could leave.
-    expect(problemOf(await api.call(account.key, 'DELETE', `/v1/members/${member.id}`)).code).toBe(
-      'forbidden',
+    const other = `/v1/members/${admin.id}`;
+    const refused = problemOf(await as(member.browser, 'DELETE', other));
+    expect(refused).toMatchObject({
+      code: 'forbidden',
+      detail:
+        'This call needs the scope "admin". Your sign-in has: read, write. An admin of the account can do it, or make you an admin.',
+    });
+    expect(problemOf(await as(member.browser, 'PATCH', other, { role: 'member' })).detail).toBe(
+      refused.detail,
     );
+    // A key is nobody who could leave.
+    expect(problemOf(await api.call(account.key, 'DELETE', `/v1/members/${member.id}`))).toMatchObject({
+      code: 'forbidden',
+      detail:
+        'This call needs the scope "admin". This key has: read, write. An admin of the account can do it, or create a key that has it.',
+    });
     expect((await as(member.browser, 'DELETE', `/v1/members/${member.id}`)).statusCode).toBe(204);
     expect((await as(admin.browser, 'GET', '/v1/members')).json().items).toHaveLength(1);
   });

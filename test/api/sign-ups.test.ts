@@ -258,6 +258,7 @@ describe('a forgotten password', () => {
     expect([set.statusCode, set.body]).toEqual([200, expect.stringContaining('Your password is set')]);
     const again = await browser.submit('/reset-password', { token, password: PASSWORD });
     expect([again.statusCode, again.body]).toEqual([410, expect.stringContaining('not valid any more')]);
+    expect(again.body).toContain('ask for a new link where you sign in, or ask an operator for one');
     expect(await signInStatus(person.email, NEW_PASSWORD)).toBe(200);
     const foreign = new Browser(api.app, { 'sec-fetch-site': 'cross-site' });
     const refused = await foreign.submit('/reset-password', { token, password: PASSWORD });
@@ -266,6 +267,8 @@ describe('a forgotten password', () => {
       const strange = await browser.submit(path, { token: 'ver_\u0000.\u0000', password: NEW_PASSWORD });
       expect(strange.statusCode).toBe(410);
     }
+    const unknown = await browser.call('GET', '/verify-email?token=x');
+    expect(unknown.body).toContain('ask for a new link where you signed up, or sign up again');
     const junk = await browser.call('GET', `/reset-password?token=${encodeURIComponent('"><script>')}`);
     expect([junk.statusCode, junk.body]).toEqual([410, expect.not.stringContaining('<script')]);
   });

@@ -100,7 +100,7 @@ describe('a link', () => {
       { actor: { id: sam.id }, targetId: link?.id, accountId: row.accountId, data: { attempt: 1 } },
     ]);
     const gone = await open(sams);
-    expect([gone.status, gone.text.includes('Each link decides once')]).toEqual([410, true]);
+    expect([gone.status, gone.text.includes('each link decides once')]).toEqual([410, true]);
     // The link is not kept once it was sent.
     const kept = await stack.db.select().from(emails).where(eq(emails.kind, 'review-request'));
     expect(kept.filter(({ state, data }) => state === 'sent' && data['link'] !== undefined)).toEqual([]);
