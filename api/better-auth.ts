@@ -1,25 +1,19 @@
 /** Asking better-auth on behalf of a request. */
 import type { FastifyRequest } from 'fastify';
 import { ADDRESS_HEADER, type Auth } from '../auth/better-auth.ts';
-import { onlyCookies } from '../auth/cookies.ts';
 
 /** What is kept of a `User-Agent`. */
 export const USER_AGENT_MAX = 256;
 
-/**
- * What better-auth sees of a request: its own cookies, who calls from where. `signingIn` leaves the session out, so
- * that a code is taken for the sign-in under way.
- */
+/** What better-auth sees of a request: its own cookies, who calls from where. `signingIn`: as in `auth.cookiesOf`. */
 export function authHeaders(
   auth: Auth,
   request: FastifyRequest,
   options: { signingIn?: boolean } = {},
 ): Headers {
   const { cookie, 'user-agent': userAgent = '' } = request.headers;
-  const passes = (name: string) =>
-    name.startsWith(auth.cookiePrefix) && !(options.signingIn && name === auth.sessionCookie);
   return new Headers({
-    cookie: onlyCookies(cookie, passes),
+    cookie: auth.cookiesOf(cookie, options),
     'user-agent': userAgent.slice(0, USER_AGENT_MAX),
     [ADDRESS_HEADER]: request.ip,
   });

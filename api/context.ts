@@ -59,7 +59,7 @@ export function createContext(deps: ApiDeps): ApiContext {
     publicUrl,
     wholeUrl,
     auth,
-    decisionTokens: createDecisionTokens(auth.keyFor('decision links')),
+    decisionTokens: createDecisionTokens(auth.keysFor('decision links')),
     fields: numberFields({ allowHttp }),
     acceptance: {
       verificationDueMs: config.VERIFICATION_DUE_HOURS * 3_600_000,

@@ -2,19 +2,18 @@
  * Better-auth on our tables: passwords, sessions, two-factor authentication, OpenID Connect. None of its own
  * endpoints is mounted; routes of ours ask `auth.api` on the server and pass its cookies on.
  */
-import { hkdfSync } from 'node:crypto';
 import { betterAuth } from 'better-auth';
 import { drizzleAdapter } from 'better-auth/adapters/drizzle';
-import { symmetricDecrypt } from 'better-auth/crypto';
 import { admin, genericOAuth, organization, twoFactor } from 'better-auth/plugins';
-import { eq } from 'drizzle-orm';
-import { type Config, ConfigError } from '../contract/config.ts';
+import type { Config } from '../contract/config.ts';
 import { type IdPrefix, newId } from '../contract/ids.ts';
 import { PASSWORD } from '../contract/people.ts';
 import type { Database } from '../db/client.ts';
 import * as tables from '../db/schema.ts';
-import { readSigned } from './cookies.ts';
+import { onlyCookies, readSigned } from './cookies.ts';
 import { OIDC, staffOnly } from './oidc.ts';
+import { keysFor, secretsOf } from './secrets.ts';
+import { openApp } from './two-factor.ts';
 
 /** The prefix of the ids of better-auth's models. */
 const PREFIXES: Record<string, IdPrefix> = {
@@ -38,50 +37,43 @@ export type Auth = ReturnType<typeof createAuth>;
 
 /** Throws a `ConfigError` without AUTH_SECRET. `publicUrl`: where browsers reach the API, without a slash at the end. */
 export function createAuth(db: Database, config: Config, publicUrl: string) {
-  const { AUTH_SECRET: secret } = config;
-  if (secret === undefined) {
-    throw new ConfigError('AUTH_SECRET is not set. Make one of 32 characters or more: openssl rand -hex 32');
-  }
+  const secrets = secretsOf(config);
   const secure = publicUrl.startsWith('https://');
   const prefix = `${secure ? '__Secure-' : ''}${COOKIE_PREFIX}.`;
   const lifetime = Math.round(config.SESSION_HOURS * 3600);
   const renewAfter = Math.round(lifetime * RENEWED_AFTER);
-  const settings = { publicUrl, secret, secure, lifetime, renewAfter };
+  const settings = { publicUrl, secret: secrets[0], secure, lifetime, renewAfter };
+  const sessionCookie = `${prefix}session_token`;
   const auth = configure(db, settings, []);
   const provider = oidcPlugin(config, publicUrl);
   return {
     api: auth.api,
     /** For sign-ins at the provider; null where none is configured. Apart, because it asks the provider before anything. */
     oidc: provider && configure(db, settings, [provider]).api,
-    /** What the names of all cookies begin with. */
-    cookiePrefix: prefix,
-    sessionCookie: `${prefix}session_token`,
+    sessionCookie,
+    /**
+     * What of a `Cookie` header is better-auth's, as it reads it: signed with today's AUTH_SECRET. `signingIn` leaves the
+     * session out, so that a code is taken for the sign-in under way.
+     */
+    cookiesOf(header: string | undefined, { signingIn = false }: { signingIn?: boolean } = {}): string {
+      const passes = (name: string) => name.startsWith(prefix) && !(signingIn && name === sessionCookie);
+      return onlyCookies(header, passes, secrets);
+    },
     /** The token of the session that a `Cookie` header brings, or null. */
-    tokenOf: (cookies: string | undefined) => readSigned(cookies, `${prefix}session_token`, secret),
+    tokenOf: (cookies: string | undefined) => readSigned(cookies, sessionCookie, secrets),
     /** The token of a session that an answer of `api` has just started, or null. */
     startedBy: (cookies: string[]) =>
-      readSigned(cookies.map((cookie) => cookie.split(';')[0]).join('; '), `${prefix}session_token`, secret),
+      readSigned(cookies.map((cookie) => cookie.split(';')[0]).join('; '), sessionCookie, secrets),
     /** Who has sent their password and not yet their code; null where there is no such sign-in. */
     async signingIn(cookies: string | undefined): Promise<string | null> {
-      const identifier = readSigned(cookies, `${prefix}two_factor`, secret);
+      const identifier = readSigned(cookies, `${prefix}two_factor`, secrets);
       const { internalAdapter } = await auth.$context;
       return (identifier && (await internalAdapter.findVerificationValue(identifier))?.value) || null;
     },
-    /** Whether codes of a person can be checked: not where their app was set up under another AUTH_SECRET. */
-    async canCheckCodes(personId: string): Promise<boolean> {
-      const { twoFactors } = tables;
-      const [row] = await db
-        .select({ secret: twoFactors.secret })
-        .from(twoFactors)
-        .where(eq(twoFactors.personId, personId));
-      if (!row) return true;
-      return symmetricDecrypt({ key: secret, data: row.secret }).then(
-        () => true,
-        () => false,
-      );
-    },
-    /** A key of its own for each purpose, of the one secret. */
-    keyFor: (purpose: string) => Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)),
+    /** The authenticator app of a person. */
+    appOf: (personId: string) => openApp(db, secrets, personId),
+    /** The key for a purpose, and those that made what may be around still. */
+    keysFor: (purpose: string) => keysFor(secrets, purpose),
     /** Whether a session that is used now has to be prolonged (`api.getSession`). */
     isDue: (expiresAt: Date) => expiresAt.getTime() - Date.now() < (lifetime - renewAfter) * 1000,
   };

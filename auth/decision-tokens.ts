@@ -1,6 +1,7 @@
 /** Tokens of decision links: they name a row and cannot be made, or meant for another, without our key. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Stage } from '../contract/number.ts';
+import type { Keys } from './secrets.ts';
 
 /** All that a link is bound to. */
 interface DecisionBinding {
@@ -20,18 +21,24 @@ export interface DecisionTokens {
   fits(token: string, link: DecisionBinding): boolean;
 }
 
-export function createDecisionTokens(key: Buffer): DecisionTokens {
-  function macOf({ id, numberId, attempt, stage, personId, expiresAt }: DecisionBinding): Buffer {
+/** With the first key tokens are made, with the others they are known still. */
+export function createDecisionTokens(keys: Keys): DecisionTokens {
+  function macOf(
+    { id, numberId, attempt, stage, personId, expiresAt }: DecisionBinding,
+    key: Buffer,
+  ): Buffer {
     const bound = JSON.stringify([id, numberId, attempt, stage, personId, expiresAt.toISOString()]);
     return createHmac('sha256', key).update(bound).digest();
   }
   return {
-    tokenOf: (link) => `${link.id}.${macOf(link).toString('base64url')}`,
+    tokenOf: (link) => `${link.id}.${macOf(link, keys[0]).toString('base64url')}`,
     idOf: (token) => token.split('.')[0] ?? '',
     fits(token, link) {
       const mac = Buffer.from(token.split('.')[1] ?? '', 'base64url');
-      const right = macOf(link);
-      return mac.length === right.length && timingSafeEqual(mac, right);
+      return keys.some((key) => {
+        const right = macOf(link, key);
+        return mac.length === right.length && timingSafeEqual(mac, right);
+      });
     },
   };
 }

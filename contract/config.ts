@@ -6,6 +6,7 @@ import { BUSINESS_CATEGORIES, type BusinessCategory } from './categories.ts';
 /** A port; 0 lets the system pick a free one. */
 const port = z.coerce.number().int().min(0).max(65535);
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+const authSecret = z.string().min(32, 'at least 32 characters: `openssl rand -hex 32` makes some');
 /** Comma-separated addresses. */
 const addresses = z.string().transform(list).pipe(z.array(z.email()));
 
@@ -107,8 +108,10 @@ export const configSchema = z.object({
   /** Clients of one API process that may listen to the stream at the same time. */
   STREAMS_PER_PROCESS: z.coerce.number().int().min(1).max(100_000).default(1_000),
 
-  /** People. Signs sessions and the links in emails; required by the API. A change ends all of them. */
-  AUTH_SECRET: z.string().min(32, 'at least 32 characters: `openssl rand -hex 32` makes some').optional(),
+  /** People. Signs sessions and decision links, encrypts the secrets of authenticator apps; required by the API. */
+  AUTH_SECRET: authSecret.optional(),
+  /** Other secrets (comma-separated) by which that still counts: the earlier ones while AUTH_SECRET is rotated. */
+  AUTH_SECRET_FALLBACKS: z.string().transform(list).pipe(z.array(authSecret)).optional(),
   /** Whether anybody may sign up and open an account; otherwise people are invited. */
   OPEN_SIGN_UP: flag.default(false),
   SESSION_HOURS: z.coerce.number().positive().max(8760).default(168),
@@ -204,6 +207,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
 /** Variables that say nothing without each other. */
 function needTogether(config: Config): void {
   const groups: [boolean, (keyof Config)[]][] = [
+    [config.AUTH_SECRET_FALLBACKS !== undefined, ['AUTH_SECRET']],
     [config.OIDC_ISSUER !== undefined, ['OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET']],
     [config.IMAGE_STORE === 's3', ['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY']],
   ];

@@ -5,13 +5,17 @@
  *   npm run keys -- staff <support|operator> <name> <address>
  *   npm run keys -- password-link <address>
  *   npm run keys -- revoke <key id>
+ *   npm run keys -- reencrypt
  *
  * Account and person are created where there is none of that slug or address; a new key is made each time and
- * shown once. The link sets the password of a person that exists: the first operator signs in with it.
+ * shown once. The link sets the password of a person that exists: the first operator signs in with it. `reencrypt` is
+ * for a rotation of AUTH_SECRET: what a fallback has encrypted is encrypted anew.
  */
 import { and, eq, isNull } from 'drizzle-orm';
 import { z } from 'zod';
 import { passwordLink } from '../auth/links.ts';
+import { secretsOf } from '../auth/secrets.ts';
+import { renewAll } from '../auth/two-factor.ts';
 import { type Config, ConfigError, loadConfig } from '../contract/config.ts';
 import { newId } from '../contract/ids.ts';
 import { createApiKey, type Scope } from '../db/api-keys.ts';
@@ -25,7 +29,8 @@ const USAGE = `Usage:
   npm run keys -- account <slug> <name> <notification address>
   npm run keys -- staff <support|operator> <name> <address>
   npm run keys -- password-link <address>
-  npm run keys -- revoke <key id>`;
+  npm run keys -- revoke <key id>
+  npm run keys -- reencrypt`;
 
 const LINK_MS = 3_600_000;
 
@@ -42,6 +47,7 @@ const commands = z.union([
   z.tuple([z.literal('staff'), role, name, address]),
   z.tuple([z.literal('password-link'), address]),
   z.tuple([z.literal('revoke'), keyId]),
+  z.tuple([z.literal('reencrypt')]),
 ]);
 type Command = z.output<typeof commands>;
 
@@ -70,6 +76,7 @@ function faultOf(given: string[]): string {
 
 async function run(db: Database, config: Config, command: Command): Promise<void> {
   if (command[0] === 'revoke') return revoke(db, command[1]);
+  if (command[0] === 'reencrypt') return reencrypt(db, config);
   if (command[0] === 'password-link') return printLink(db, config, command[1]);
   const { id, key } = await db.transaction(async (tx) => {
     const owner =
@@ -135,6 +142,15 @@ async function revoke(db: Database, id: string): Promise<void> {
     await note(tx, { type: 'key.revoked', accountId: revoked.accountId, targetId: id });
   });
   console.log(`${id} is revoked.`);
+}
+
+/** Afterwards, no authenticator app needs a fallback any more. Can be repeated. */
+async function reencrypt(db: Database, config: Config): Promise<void> {
+  const { renewed, unreadable } = await renewAll(db, secretsOf(config));
+  console.log(`Encrypted anew: the authenticator apps of ${renewed} people.`);
+  if (unreadable.length > 0) {
+    throw new Error(`Neither AUTH_SECRET nor a fallback fits those of: ${unreadable.join(', ')}`);
+  }
 }
 
 /** In the audit log. Nobody is named: whoever runs this has the database itself. */

@@ -179,7 +179,7 @@ describe('variables', () => {
     ]);
     for (const name of secrets) {
       expect(example[name]).toBe('');
-      const uses = [...text.matchAll(new RegExp(`\\$\\{${name}(.*?)\\}`, 'g'))].map(([, rest]) => rest);
+      const uses = [...text.matchAll(new RegExp(`\\$\\{${name}\\b(.*?)\\}`, 'g'))].map(([, rest]) => rest);
       expect(uses.length).toBeGreaterThan(0);
       expect(uses.filter((rest) => !rest?.startsWith(':?'))).toEqual([]);
     }

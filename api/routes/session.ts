@@ -11,6 +11,7 @@ import { originOf } from '../audit.ts';
 import { sessionOf } from '../auth.ts';
 import { type AuthAnswer, askAuth, authHeaders } from '../better-auth.ts';
 import { actorOf } from '../callers.ts';
+import { verifyCode } from '../codes.ts';
 import type { ApiContext, Routes } from '../context.ts';
 import { invalidField, ProblemError } from '../problems.ts';
 import { viewSession } from '../sessions.ts';
@@ -75,18 +76,10 @@ export const sessionRoutes: Routes = async (app, { api }) => {
       },
     },
     async (request, reply) => {
-      const { code, backupCode } = request.body;
+      const { code } = request.body;
       const headers = authHeaders(auth, request, { signingIn: true });
       const personId = await auth.signingIn(request.headers.cookie);
-      if (personId !== null && !(await auth.canCheckCodes(personId))) {
-        return refuse(api, request, { code: 'AUTH_SECRET_CHANGED' }, { personId });
-      }
-      const answer =
-        code === undefined
-          ? await askAuth(
-              auth.api.verifyBackupCode({ body: { code: backupCode ?? '' }, headers, asResponse: true }),
-            )
-          : await askAuth(auth.api.verifyTOTP({ body: { code }, headers, asResponse: true }));
+      const answer = await verifyCode(api, headers, personId, request.body);
       if (!answer.ok) {
         reply.header('set-cookie', answer.cookies);
         return refuse(api, request, answer, { personId });

@@ -10,6 +10,7 @@ import { originOf } from '../audit.ts';
 import { sessionOf } from '../auth.ts';
 import { type AuthAnswer, askAuth, authHeaders } from '../better-auth.ts';
 import { actorOf } from '../callers.ts';
+import { verifyCode } from '../codes.ts';
 import type { ApiContext, Routes } from '../context.ts';
 import { invalidField, ProblemError } from '../problems.ts';
 
@@ -68,12 +69,10 @@ export const twoFactorRoutes: Routes = async (app, { api }) => {
       },
     },
     async (request, reply) => {
-      const { code } = request.body;
-      const headers = authHeaders(auth, request);
-      const answer = await askAuth(auth.api.verifyTOTP({ body: { code }, headers, asResponse: true }));
+      const { person } = sessionOf(request);
+      const answer = await verifyCode(api, authHeaders(auth, request), person.id, request.body);
       if (!answer.ok) throw refusal(answer);
-      if (!sessionOf(request).person.twoFactorEnabled)
-        await changed(api, request, answer, 'two-factor.enabled');
+      if (!person.twoFactorEnabled) await changed(api, request, answer, 'two-factor.enabled');
       return reply.code(204).header('set-cookie', answer.cookies).send(undefined);
     },
   );
@@ -112,6 +111,12 @@ function refusal({ code }: AuthAnswer): ProblemError {
       return invalidField('/password', 'wrong', 'This is not your password.');
     case 'INVALID_CODE':
       return invalidField('/code', 'wrong', 'This is not the code of now. Check the clock of the phone.');
+    case 'AUTH_SECRET_CHANGED':
+      return invalidField(
+        '/code',
+        'wrong',
+        'Your authenticator app is not valid any more: switch two-factor authentication off, and set it up anew.',
+      );
     case 'TOTP_NOT_ENABLED':
       return invalidField('/code', 'wrong', 'Begin first: POST /v1/session/two-factor/setup.');
     case 'TOTP_ALREADY_ENABLED':

@@ -26,7 +26,7 @@ let sam: { id: string; key: string };
 let reader: { id: string; key: string };
 
 /** The signer of the product, with the key of the tests' secret. */
-const tokens = createDecisionTokens(Buffer.from(hkdfSync('sha256', AUTH_SECRET, '', 'decision links', 32)));
+const tokens = createDecisionTokens([Buffer.from(hkdfSync('sha256', AUTH_SECRET, '', 'decision links', 32))]);
 
 beforeAll(async () => {
   api = await startTestApi({ PUBLIC_URL: 'https://numbers.example', DECISION_LINK_HOURS: '48' });
@@ -290,7 +290,7 @@ describe('a link is refused', () => {
       `${other.link.id}.${mac}`,
       `${newId('lnk')}.${mac}`,
       tokens.tokenOf({ ...link, personId: reader.id }),
-      createDecisionTokens(Buffer.alloc(32)).tokenOf(link),
+      createDecisionTokens([Buffer.alloc(32)]).tokenOf(link),
     ]) {
       await expectRefused(wrong, 410, words);
     }
