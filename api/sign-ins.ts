@@ -5,6 +5,7 @@ import { findSession } from '../db/sessions.ts';
 import { originOf } from './audit.ts';
 import type { AuthAnswer } from './better-auth.ts';
 import { actorOf } from './callers.ts';
+import { CODE_USED } from './codes.ts';
 import type { ApiContext } from './context.ts';
 import { ProblemError } from './problems.ts';
 
@@ -19,6 +20,7 @@ const REFUSALS: Record<string, () => ProblemError> = {
   BANNED_USER: () => new ProblemError('forbidden', { detail: 'This person is disabled. Ask an operator.' }),
   INVALID_TWO_FACTOR_COOKIE: () => new ProblemError('wrong_credentials', { detail: AGAIN }),
   TOO_MANY_ATTEMPTS_REQUEST_NEW_CODE: () => new ProblemError('wrong_credentials', { detail: AGAIN }),
+  CODE_USED: () => new ProblemError('wrong_credentials', { detail: CODE_USED }),
   AUTH_SECRET_CHANGED: () => new ProblemError('wrong_credentials', { detail: ANEW }),
   ACCOUNT_TEMPORARILY_LOCKED: () =>
     new ProblemError('wrong_credentials', {

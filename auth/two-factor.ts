@@ -1,7 +1,12 @@
-/** The authenticator apps of people, whose secrets better-auth keeps encrypted. */
+/** The authenticator apps of people, whose secrets better-auth keeps encrypted, and the time steps of their codes. */
+import { timingSafeEqual } from 'node:crypto';
+import { createOTP } from '@better-auth/utils/otp';
 import type { Database } from '../db/client.ts';
 import { findTwoFactor, peopleWithTwoFactor, replaceEncrypted } from '../db/two-factor.ts';
 import { decrypt, encrypt, type Secrets } from './secrets.ts';
+
+/** Of better-auth's codes, in milliseconds. */
+const STEP_MS = 30_000;
 
 interface AuthenticatorApp {
   /** Of its row. */
@@ -49,4 +54,19 @@ export async function renewAll(
     else if (app?.renewed) all.renewed++;
   }
   return all;
+}
+
+/**
+ * The time step (RFC 6238) that a code of six digits is of; null where it is wrong. Better-auth takes that of now, the one
+ * before and the one after. Should a code be of two of them, the later one is meant: it counts once for both.
+ */
+export async function timeStepOf(secret: string, code: string): Promise<number | null> {
+  const now = Math.floor(Date.now() / STEP_MS);
+  const given = Buffer.from(code);
+  const otp = createOTP(secret);
+  for (const step of [now + 1, now, now - 1]) {
+    const right = Buffer.from(await otp.hotp(step));
+    if (given.length === right.length && timingSafeEqual(given, right)) return step;
+  }
+  return null;
 }

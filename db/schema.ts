@@ -177,6 +177,8 @@ export const twoFactors = pgTable(
     verified: boolean().notNull().default(true),
     failedVerificationCount: integer('failed_verification_count').notNull().default(0),
     lockedUntil: at('locked_until'),
+    /** That of the latest code that was accepted: no other of it, or of an earlier one, is (RFC 6238, section 5.2). */
+    lastTimeStep: integer('last_time_step'),
   },
   (t) => [index('two_factors_person').on(t.personId)],
 );

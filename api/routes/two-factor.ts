@@ -10,7 +10,7 @@ import { originOf } from '../audit.ts';
 import { sessionOf } from '../auth.ts';
 import { type AuthAnswer, askAuth, authHeaders } from '../better-auth.ts';
 import { actorOf } from '../callers.ts';
-import { verifyCode } from '../codes.ts';
+import { CODE_USED, verifyCode } from '../codes.ts';
 import type { ApiContext, Routes } from '../context.ts';
 import { invalidField, ProblemError } from '../problems.ts';
 
@@ -61,7 +61,7 @@ export const twoFactorRoutes: Routes = async (app, { api }) => {
       config: { ...config, beforeTwoFactor: true },
       schema: {
         summary: 'Switch two-factor authentication on with a first code',
-        description: 'Other sessions of the person end.',
+        description: 'Other sessions of the person end. A code counts once: sign in with the next one.',
         operationId: 'confirmTwoFactor',
         tags: ['Session'],
         body: confirmationBody,
@@ -111,6 +111,8 @@ function refusal({ code }: AuthAnswer): ProblemError {
       return invalidField('/password', 'wrong', 'This is not your password.');
     case 'INVALID_CODE':
       return invalidField('/code', 'wrong', 'This is not the code of now. Check the clock of the phone.');
+    case 'CODE_USED':
+      return invalidField('/code', 'wrong', CODE_USED);
     case 'AUTH_SECRET_CHANGED':
       return invalidField(
         '/code',

@@ -1,17 +1,37 @@
 /** Two-factor authentication, with the codes that an authenticator app shows. */
+import { createOTP } from '@better-auth/utils/otp';
 import { symmetricEncrypt } from 'better-auth/crypto';
-import { and, eq } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { and, eq, sql } from 'drizzle-orm';
+import type { FastifyInstance } from 'fastify';
+import { generate } from 'otplib';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { buildApp } from '../../api/app.ts';
+import { timeStepOf } from '../../auth/two-factor.ts';
+import { type Database, openDatabase } from '../../db/client.ts';
 import { auditEvents, twoFactors, verifications } from '../../db/schema.ts';
 import { Browser, createUser, PASSWORD, setUpTwoFactor, signIn } from '../support/people.ts';
-import { problemOf, startTestApi, type TestApi } from './harness.ts';
+import { MAIL_DOWN, problemOf, startTestApi, TEMPORAL_DOWN, type TestApi } from './harness.ts';
 
 let api: TestApi;
+/** A second process of the API. */
+let other: FastifyInstance;
+let otherDb: Database;
 
 beforeAll(async () => {
   api = await startTestApi({ STAFF_TWO_FACTOR: 'required' });
+  otherDb = openDatabase(api.config, { name: 'test' });
+  other = await buildApp({
+    db: otherDb,
+    config: api.config,
+    workflows: TEMPORAL_DOWN,
+    mail: MAIL_DOWN,
+  });
 });
-afterAll(() => api.close());
+afterAll(async () => {
+  await other.close();
+  await otherDb.close();
+  await api.close();
+});
 
 const typesOf = async (personId: string) => {
   const rows = await api.db
@@ -22,6 +42,27 @@ const typesOf = async (personId: string) => {
   return rows.map(({ type }) => type);
 };
 
+const refusalsOf = async (personId: string) => {
+  const refused = and(eq(auditEvents.targetId, personId), eq(auditEvents.type, 'two-factor.refused'));
+  const rows = await api.db.select().from(auditEvents).where(refused);
+  return rows.map(({ data }) => data['why']);
+};
+
+/** Sends requests while nobody can write a person's two-factor row, until all of them want to. */
+async function whileLocked<T>(personId: string, send: () => Promise<T>[]): Promise<T[]> {
+  const { sent } = await api.db.transaction(async (tx) => {
+    await tx.select().from(twoFactors).where(eq(twoFactors.personId, personId)).for('update');
+    const sent = send();
+    const waiting = sql`select from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    const count = async () => (await api.db.execute(waiting)).rows.length;
+    await expect.poll(count, { timeout: 10_000 }).toBe(sent.length);
+    // Not the promises themselves, which would be waited for.
+    return { sent };
+  });
+  return Promise.all(sent);
+}
+
 /** Somebody with two-factor authentication. */
 async function person(role: 'user' | 'support' | 'operator' = 'support') {
   const user = await createUser(api.db, role);
@@ -30,8 +71,8 @@ async function person(role: 'user' | 'support' | 'operator' = 'support') {
 }
 
 /** A browser that has sent the password, and not yet the code. */
-async function halfway(email: string) {
-  const browser = new Browser(api.app);
+async function halfway(email: string, app = api.app) {
+  const browser = new Browser(app);
   const answer = await browser.call('POST', '/v1/session', { email, password: PASSWORD });
   expect([answer.statusCode, answer.json()]).toEqual([202, { twoFactor: 'needed' }]);
   return browser;
@@ -90,20 +131,24 @@ describe('setting it up', () => {
     expect(problemOf(other).errors).toMatchObject([{ pointer: '/code', code: 'wrong' }]);
     // Signing in still takes the password alone.
     await signIn(api.app, user);
-    const { code } = await setUpTwoFactor(browser);
+    const { code, used } = await setUpTwoFactor(browser);
     expect((await browser.call('POST', `${path}/setup`, { password: PASSWORD })).statusCode).toBe(409);
+    const again = await browser.call('POST', `${path}/confirmation`, { code: used });
+    expect(problemOf(again).errors).toMatchObject([
+      { pointer: '/code', code: 'wrong', detail: expect.stringContaining('Wait for the next one') },
+    ]);
     const repeated = await browser.call('POST', `${path}/confirmation`, { code: await code() });
     expect(repeated.statusCode).toBe(204);
     expect((await typesOf(user.id)).filter((type) => type === 'two-factor.enabled')).toHaveLength(1);
   });
 
   it('keeps no secret readable in the database', async () => {
-    const { id, code, backupCodes, browser } = await person();
+    const { id, used, backupCodes, browser } = await person();
     const [row] = await api.db.select().from(twoFactors).where(eq(twoFactors.personId, id));
     expect(row?.secret).toBeTruthy();
     for (const backup of backupCodes) expect(row?.backupCodes).not.toContain(backup);
     const log = JSON.stringify(await api.db.select().from(auditEvents));
-    for (const secret of [await code(), ...backupCodes, ...browser.cookies.values()]) {
+    for (const secret of [used, ...backupCodes, ...browser.cookies.values()]) {
       expect(log).not.toContain(secret);
     }
   });
@@ -134,6 +179,59 @@ describe('signing in with it', () => {
     const again = await sendCode(await halfway(email), { backupCode });
     expect(problemOf(again).code).toBe('wrong_credentials');
   });
+
+  it('takes each code once: neither the one of the set-up nor one of a sign-in again', async () => {
+    const { id, email, code, used } = await person();
+    const refused = async (code: string) => {
+      const answer = await sendCode(await halfway(email), { code });
+      expect([answer.statusCode, problemOf(answer).code, problemOf(answer).detail]).toEqual([
+        401,
+        'wrong_credentials',
+        expect.stringContaining('Wait for the next one'),
+      ]);
+    };
+    await refused(used);
+    const next = await code();
+    expect((await sendCode(await halfway(email), { code: next })).statusCode).toBe(200);
+    await refused(next);
+    // Nor an earlier one than the latest.
+    await refused(used);
+    expect(await refusalsOf(id)).toEqual(['code-used', 'code-used', 'code-used']);
+  });
+
+  it('takes a used code for no try: the sign-in goes on with the next one', async () => {
+    const { email, code, used } = await person();
+    const browser = await halfway(email);
+    for (let tries = 0; tries < 6; tries++) await sendCode(browser, { code: used });
+    expect((await sendCode(browser, { code: await code() })).statusCode).toBe(200);
+  });
+
+  it('uses up no code that it did not take', async () => {
+    const { id, email, code } = await person();
+    const lock = (lockedUntil: Date | null) =>
+      api.db.update(twoFactors).set({ lockedUntil }).where(eq(twoFactors.personId, id));
+    const next = await code();
+    await lock(new Date(Date.now() + 60_000));
+    expect(problemOf(await sendCode(await halfway(email), { code: next })).detail).toContain('15 minutes');
+    await lock(null);
+    await sendCode(new Browser(api.app), { code: next });
+    await sendCode(await halfway(email), { code: '000000' });
+    expect((await sendCode(await halfway(email), { code: next })).statusCode).toBe(200);
+  });
+
+  it.each(['code', 'backupCode'] as const)(
+    'takes one of two at once, over two processes: %s',
+    async (what) => {
+      const { id, email, code, backupCodes } = await person();
+      const body = { [what]: what === 'code' ? await code() : (backupCodes[0] ?? '') };
+      const browsers = await Promise.all([halfway(email), halfway(email, other)]);
+      const answers = await whileLocked(id, () => browsers.map((browser) => sendCode(browser, body)));
+      expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([200, 401]);
+      const started = (await typesOf(id)).filter((type) => type === 'session.started');
+      // The first by the password, before the set-up.
+      expect(started).toHaveLength(2);
+    },
+  );
 
   it('takes no code without a password, or after five wrong ones', async () => {
     const { email, code } = await person();
@@ -166,11 +264,7 @@ describe('signing in with it', () => {
         expect.stringContaining('Ask an operator'),
       ]);
     }
-    const [event] = await api.db
-      .select()
-      .from(auditEvents)
-      .where(and(eq(auditEvents.targetId, id), eq(auditEvents.type, 'two-factor.refused')));
-    expect(event?.data).toEqual({ by: 'two-factor', why: 'auth-secret-changed' });
+    expect(await refusalsOf(id)).toEqual(['auth-secret-changed', 'auth-secret-changed']);
   });
 
   it('leaves nothing in the database that ends a sign-in under way for somebody else', async () => {
@@ -180,6 +274,28 @@ describe('signing in with it', () => {
     expect(pending).toMatch(/^2fa-/);
     expect(JSON.stringify(await api.db.select().from(verifications))).not.toContain(pending);
   });
+});
+
+it('knows the time step of just those codes that better-auth takes', async () => {
+  const otp = createOTP('a secret of the tests');
+  const secret = new URL(otp.url('tests', 'wanda')).searchParams.get('secret') ?? '';
+  onTestFinished(() => void vi.useRealTimers());
+  vi.setSystemTime(Date.now());
+  const now = Math.floor(Date.now() / 30_000);
+  const near = [-2, -1, 0, 1, 2].map((steps) => now + steps);
+  const known = await Promise.all(
+    near.map(async (step) => {
+      const code = await generate({ secret, epoch: step * 30 });
+      return [await timeStepOf('a secret of the tests', code), await otp.verify(code)];
+    }),
+  );
+  expect(known).toEqual([
+    [null, false],
+    [now - 1, true],
+    [now, true],
+    [now + 1, true],
+    [null, false],
+  ]);
 });
 
 describe('switching it off', () => {

@@ -86,14 +86,18 @@ export async function signIn(
   return browser;
 }
 
-/** Switches two-factor authentication on; `code()` is the code of now. */
+/** Switches two-factor authentication on. `code()` is a code that is right and was not used, `used` the one that was. */
 export async function setUpTwoFactor(browser: Browser) {
   const setup = (await browser.call('POST', '/v1/session/two-factor/setup', { password: PASSWORD })).json();
   const secret = new URL(setup.totpUri).searchParams.get('secret') ?? '';
-  const code = () => generate({ secret });
-  const confirmed = await browser.call('POST', '/v1/session/two-factor/confirmation', { code: await code() });
+  const now = () => Math.floor(Date.now() / 1000);
+  const begun = now();
+  const used = await generate({ secret, epoch: begun });
+  const confirmed = await browser.call('POST', '/v1/session/two-factor/confirmation', { code: used });
   expect(confirmed.statusCode, confirmed.body).toBe(204);
-  return { code, backupCodes: setup.backupCodes as string[] };
+  // The step after the one that was used: 30 s ahead of the clock at the most, which is still right.
+  const code = () => generate({ secret, epoch: Math.max(now(), begun + 30) });
+  return { code, used, backupCodes: setup.backupCodes as string[] };
 }
 
 /** The token of the link in the latest email to an address. */
