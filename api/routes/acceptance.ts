@@ -8,7 +8,16 @@ import { answers, SESSION_WRITES } from '../answers.ts';
 import { originOf } from '../audit.ts';
 import type { ApiContext, Routes } from '../context.ts';
 import { toProblem } from '../failures.ts';
-import { type Html, html, sendPage, servePages } from '../html.ts';
+import {
+  atOurAddress,
+  described,
+  type Faults,
+  faultOf,
+  type Html,
+  html,
+  sendPage,
+  servePages,
+} from '../html.ts';
 import { accept, openInvitation } from '../invitations.ts';
 import { linkNotValid } from '../problems.ts';
 
@@ -77,9 +86,9 @@ const invitationPages: Routes = async (app, { api }) => {
       const { name, password } = given.data;
       const checked = acceptance.parse({ ...(name !== undefined && { name }), password });
       const { invitation } = await accept(api, token, checked, originOf(request));
-      return sendPage(reply, 'Welcome', welcome(invitation));
+      return sendPage(reply, 'Welcome', welcome(api, invitation));
     } catch (error) {
-      return showAgain(api, reply, token, error);
+      return showAgain(api, reply, given.data, error);
     }
   });
 };
@@ -88,29 +97,34 @@ const invitationPages: Routes = async (app, { api }) => {
 async function showAgain(
   api: ApiContext,
   reply: Parameters<typeof sendPage>[0],
-  token: string,
+  { token, name }: z.output<typeof form>,
   error: unknown,
 ): Promise<ReturnType<typeof sendPage>> {
-  const faults = faultsOf(error);
-  if (faults.length === 0) throw error;
+  const faults = faultsIn(error);
+  if (!faults) throw error;
   const invitation = await openInvitation(api, token);
-  const alerts = faults.map((fault) => html`<p role="alert">${fault}</p>`);
-  return sendPage(reply, titleOf(invitation), html`${alerts}${formFor(invitation, token)}`, 422);
+  return sendPage(reply, titleOf(invitation), formFor(invitation, token, { faults, name }), 422);
 }
 
-/** Sentences for whoever filled in the form; none where it was not their input. */
-function faultsOf(error: unknown): string[] {
-  if (error instanceof z.ZodError)
-    return error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`);
+/** Sentences for whoever filled in the form; null where it was not their input. */
+function faultsIn(error: unknown): Faults | null {
+  if (error instanceof z.ZodError) {
+    return Object.fromEntries(error.issues.map(({ path, message }) => [String(path[0]), message]));
+  }
   const { code, message, options } = toProblem(error);
-  if (code === 'wrong_credentials' || code === 'already_exists') return [message];
-  if (code !== 'invalid_request') return [];
-  return (options.errors ?? []).map(({ pointer, detail }) => `${pointer.slice(1)}: ${detail}`);
+  if (code === 'wrong_credentials' || code === 'already_exists') return { password: message };
+  if (code !== 'invalid_request' || !options.errors) return null;
+  return Object.fromEntries(options.errors.map(({ pointer, detail }) => [pointer.slice(1), detail]));
 }
 
 const titleOf = ({ accountName }: OpenInvitation) => `Join ${accountName}`;
 
-function formFor({ accountName, email, role, person }: OpenInvitation, token: string): Html {
+/** `name`: what was typed already. */
+function formFor(
+  { accountName, email, role, person }: OpenInvitation,
+  token: string,
+  { faults = {}, name = '' }: { faults?: Faults; name?: string | undefined } = {},
+): Html {
   const as = role === 'admin' ? 'an admin' : 'a member';
   return html`<p>You are invited to join <strong>${accountName}</strong> as ${as}, with the address ${email}.</p>
 <form method="post" action="/invitations">
@@ -119,17 +133,20 @@ function formFor({ accountName, email, role, person }: OpenInvitation, token: st
 ${
   person
     ? html`<label for="password">Your password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required>`
+${faultOf('password', 'Password', faults)}
+<input id="password" name="password" type="password" autocomplete="current-password" required${described('password', faults)}>`
     : html`<label for="name">Your name</label>
-<input id="name" name="name" autocomplete="name" maxlength="100" required>
+${faultOf('name', 'Name', faults)}
+<input id="name" name="name" value="${name}" autocomplete="name" maxlength="100" required${described('name', faults)}>
 <label for="password">Choose a password</label>
-<input id="password" name="password" type="password" autocomplete="new-password" minlength="12" maxlength="128" required aria-describedby="hint">
+${faultOf('password', 'Password', faults)}
+<input id="password" name="password" type="password" autocomplete="new-password" minlength="12" maxlength="128" required${described('password', faults, 'hint')}>
 <p class="hint" id="hint">At least 12 characters.</p>`
 }
 <button>Accept the invitation</button>
 </form>`;
 }
 
-function welcome({ accountName, email }: OpenInvitation): Html {
-  return html`<p>You belong to <strong>${accountName}</strong> now. Sign in with ${email} and your password.</p>`;
+function welcome(api: ApiContext, { accountName, email }: OpenInvitation): Html {
+  return html`<p>You belong to <strong>${accountName}</strong> now. Sign in${atOurAddress(api)} with ${email} and your password.</p>`;
 }

@@ -3,7 +3,16 @@ import { z } from 'zod';
 import { newPassword, PASSWORD } from '../../contract/people.ts';
 import { findLink, type LinkPurpose } from '../../db/links.ts';
 import type { ApiContext, Routes } from '../context.ts';
-import { type Html, html, sendPage, servePages } from '../html.ts';
+import {
+  atOurAddress,
+  described,
+  type Faults,
+  faultOf,
+  type Html,
+  html,
+  sendPage,
+  servePages,
+} from '../html.ts';
 import { setPasswordByLink } from '../password-links.ts';
 import { linkNotValid, ProblemError } from '../problems.ts';
 import { confirmEmail } from '../sign-ups.ts';
@@ -25,14 +34,14 @@ export const linkPageRoutes: Routes = async (app, { api }) => {
     const { token, password } = passwordForm.parse(request.body);
     const checked = newPassword.safeParse(password);
     if (!checked.success) {
-      const fault = checked.error.issues[0]?.message ?? '';
-      return sendPage(reply, 'Set a new password', passwordFields(token, fault), 422);
+      const faults = { password: checked.error.issues[0]?.message ?? '' };
+      return sendPage(reply, 'Set a new password', passwordFields(token, faults), 422);
     }
     await setPasswordByLink(api, request, token, checked.data);
     return sendPage(
       reply,
       'Your password is set',
-      html`<p>You can now sign in with it. Close this page.</p>`,
+      html`<p>You can now sign in${atOurAddress(api)} with it. Close this page.</p>`,
     );
   });
 
@@ -48,12 +57,13 @@ export const linkPageRoutes: Routes = async (app, { api }) => {
     } catch (error) {
       const [fault] = (error instanceof ProblemError && error.options.errors) || [];
       if (!fault) throw error;
-      return sendPage(reply, 'Confirm your email address', confirmation(given.token, fault.detail), 422);
+      const faults = { password: fault.detail };
+      return sendPage(reply, 'Confirm your email address', confirmation(given.token, faults), 422);
     }
     return sendPage(
       reply,
       'Your email address is confirmed',
-      html`<p>Your account is open. You can now sign in. Close this page.</p>`,
+      html`<p>Your account is open. You can now sign in${atOurAddress(api)}. Close this page.</p>`,
     );
   });
 };
@@ -65,29 +75,25 @@ async function validToken(api: ApiContext, purpose: LinkPurpose, query: unknown)
   return token;
 }
 
-function alert(fault: string | undefined): Html | null {
-  return fault === undefined ? null : html`<p role="alert" id="fault">${fault}</p>`;
-}
-
-function confirmation(token: string, fault?: string): Html {
+function confirmation(token: string, faults: Faults = {}): Html {
   return html`<p>Is this address yours, and did you sign up with it? Then confirm it.</p>
 <form method="post" action="/verify-email">
-${alert(fault)}
 <input type="hidden" name="token" value="${token}">
 <label for="password">The password that you chose</label>
-<input type="password" id="password" name="password" required maxlength="${PASSWORD.max}" autocomplete="current-password" aria-describedby="${fault === undefined ? 'hint' : 'fault hint'}">
+${faultOf('password', 'Password', faults)}
+<input type="password" id="password" name="password" required maxlength="${PASSWORD.max}" autocomplete="current-password"${described('password', faults, 'hint')}>
 <p class="hint" id="hint">So that nobody else has signed up with your address.</p>
 <button>Confirm this address</button>
 </form>`;
 }
 
-function passwordFields(token: string, fault?: string): Html {
+function passwordFields(token: string, faults: Faults = {}): Html {
   const { min, max } = PASSWORD;
   return html`<form method="post" action="/reset-password">
-${alert(fault)}
 <input type="hidden" name="token" value="${token}">
 <label for="password">New password</label>
-<input type="password" id="password" name="password" required minlength="${min}" maxlength="${max}" autocomplete="new-password" aria-describedby="${fault === undefined ? 'hint' : 'fault hint'}">
+${faultOf('password', 'Password', faults)}
+<input type="password" id="password" name="password" required minlength="${min}" maxlength="${max}" autocomplete="new-password"${described('password', faults, 'hint')}>
 <p class="hint" id="hint">At least ${min} characters.</p>
 <button>Set password</button>
 </form>`;

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import Fastify from 'fastify';
 import { expect, it } from 'vitest';
-import { html, sendPage, servePages } from '../../api/html.ts';
+import { described, faultOf, html, sendPage, servePages } from '../../api/html.ts';
 import { ProblemError } from '../../api/problems.ts';
 
 it('escapes text and attributes, and leaves what is HTML', () => {
@@ -24,6 +24,12 @@ async function pages() {
   );
   app.get('/problem', async () => {
     throw new ProblemError('link_not_valid', { headers: { 'retry-after': '7' } });
+  });
+  app.get('/busy', async () => {
+    throw new ProblemError('rate_limited', { fact: 'Requests of one address: at most 9 a minute.' });
+  });
+  app.get('/foreign', async () => {
+    throw new ProblemError('cross_origin');
   });
   app.get('/broken', async () => {
     throw new Error('a secret of ours');
@@ -64,4 +70,36 @@ it('tells failures on a page, and no more than they may tell', async () => {
   expect(broken.statusCode).toBe(500);
   expect(broken.headers['content-type']).toContain('text/html');
   expect(broken.body).not.toContain('secret of ours');
+});
+
+it('speaks to people where the table of problems speaks to programs', async () => {
+  const app = await pages();
+  const busy = await app.inject('/busy');
+  expect([busy.statusCode, busy.body]).toEqual([
+    429,
+    expect.stringContaining('Wait a minute, then try again.'),
+  ]);
+  const foreign = await app.inject('/foreign');
+  expect([foreign.statusCode, foreign.body]).toEqual([
+    403,
+    expect.stringContaining('Open the link from the email again'),
+  ]);
+  const broken = await app.inject('/broken');
+  for (const { body } of [busy, foreign, broken]) {
+    expect(body).not.toMatch(/Retry-After|RateLimit|API key|Idempotency-Key|requestId/);
+  }
+});
+
+it('ties a field to its hint and to what is wrong with it, and goes on in the first one at fault', () => {
+  const faults = { name: 'Must <have> a letter.', password: 'Too short.' };
+  expect(described('name', faults).text).toBe(' aria-describedby="name-fault" aria-invalid="true" autofocus');
+  expect(described('password', faults, 'hint').text).toBe(
+    ' aria-describedby="password-fault hint" aria-invalid="true"',
+  );
+  expect(described('password', {}, 'hint').text).toBe(' aria-describedby="hint"');
+  expect(described('password', {}).text).toBe('');
+  expect(faultOf('name', 'Name', faults)?.text).toBe(
+    '<p role="alert" id="name-fault">Name: Must &lt;have&gt; a letter.</p>',
+  );
+  expect(faultOf('name', 'Name', {})).toBeNull();
 });

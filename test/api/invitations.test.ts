@@ -276,12 +276,20 @@ describe('the page', () => {
     );
     expect(await membersOf(accountId)).toEqual([]);
     const username = email;
-    const short = await send({ token, username, name: 'Wanda', password: 'short' });
+    const short = await send({ token, username, name: 'Wanda "W"', password: 'short' });
     expect(short.statusCode).toBe(422);
-    expect(short.body).toContain('role="alert"');
-    expect(short.body).toContain('Must have at least 12 characters.');
+    expect(short.body).toContain('id="password-fault">Password: Must have at least 12 characters.');
+    expect(short.body).toContain('aria-describedby="password-fault hint" aria-invalid="true" autofocus>');
+    expect(short.body).toContain('name="name" value="Wanda &quot;W&quot;"');
+    expect(short.body).not.toContain('value="short"');
+    const blank = await send({ token, username, name: ' ', password: LONG });
+    expect([blank.statusCode, blank.body]).toEqual([
+      422,
+      expect.stringContaining('id="name-fault">Name: Must'),
+    ]);
     const welcome = await send({ token, username, name: 'Wanda', password: LONG });
     expect([welcome.statusCode, welcome.body.includes('<h1>Welcome</h1>')]).toEqual([200, true]);
+    expect(welcome.body).toContain('Sign in at https://numbers.example with');
     expect(await membersOf(accountId)).toHaveLength(1);
     expect((await send({ token, username, name: 'Wanda', password: LONG })).statusCode).toBe(410);
     const again = await show(token);
@@ -297,7 +305,7 @@ describe('the page', () => {
     const { token } = await invited(key, { email });
     expect((await show(token)).body).toContain('current-password');
     const wrong = await send({ token, password: LONG });
-    expect([wrong.statusCode, wrong.body.includes('role="alert"')]).toEqual([422, true]);
+    expect([wrong.statusCode, wrong.body.includes('role="alert" id="password-fault"')]).toEqual([422, true]);
     expect((await send({ token, password: PASSWORD })).statusCode).toBe(200);
     expect(await membersOf(accountId)).toMatchObject([{ personId: id, role: 'member' }]);
   });

@@ -59,6 +59,7 @@ describe('signing up', () => {
       200,
       'text/html; charset=utf-8',
     ]);
+    expect(confirmed.body).toContain('You can now sign in at http://numbers.example.');
     const session = (await (await signIn(api.app, { email })).call('GET', '/v1/session')).json();
     expect(session.accounts).toMatchObject([{ name: 'Widgets Inc.', role: 'admin' }]);
 
@@ -124,6 +125,7 @@ describe('signing up', () => {
     const browser = new Browser(api.app);
     const page = await browser.submit('/verify-email', { token, password: PASSWORD });
     expect([page.statusCode, page.body]).toEqual([422, expect.stringContaining('latest sign-up')]);
+    expect(page.body).toContain('aria-describedby="password-fault hint" aria-invalid="true" autofocus>');
     const answer = await post(`/v1/email-verifications/${token}`, { password: PASSWORD });
     expect(problemOf(answer).errors).toMatchObject([{ pointer: '/password', code: 'wrong' }]);
     expect(await signInStatus(email, 'a password of a stranger')).toBe('email_not_verified');
@@ -254,8 +256,11 @@ describe('a forgotten password', () => {
     });
     const short = await browser.submit('/reset-password', { token, password: 'short' });
     expect([short.statusCode, short.body]).toEqual([422, expect.stringContaining('at least 12 characters')]);
+    expect(short.body).toContain('id="password-fault">Password: ');
+    expect(short.body).toContain('aria-describedby="password-fault hint" aria-invalid="true" autofocus>');
     const set = await browser.submit('/reset-password', { token, password: NEW_PASSWORD });
     expect([set.statusCode, set.body]).toEqual([200, expect.stringContaining('Your password is set')]);
+    expect(set.body).toContain('You can now sign in at http://numbers.example with it.');
     const again = await browser.submit('/reset-password', { token, password: PASSWORD });
     expect([again.statusCode, again.body]).toEqual([410, expect.stringContaining('not valid any more')]);
     expect(again.body).toContain('ask for a new link where you sign in, or ask an operator for one');
