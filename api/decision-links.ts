@@ -91,7 +91,8 @@ export function gone(detail: string): ProblemError {
   return new ProblemError('link_not_valid', { detail });
 }
 
-/** The decision of the link's stage that stands; of two that are needed, also a first one. */
-export function standingOf(row: NumberRow): Decision | null {
-  return row.verification ?? row.approvals.at(-1) ?? null;
+/** The decisions of support that stand, the first of two as well. */
+export function standingOf({ approvals, verification }: NumberRow): Decision[] {
+  const isLast = approvals.some(({ decisionId }) => decisionId === verification?.decisionId);
+  return verification && !isLast ? [...approvals, verification] : approvals;
 }

@@ -1,14 +1,22 @@
-/** The page of a decision link: the submission, and the forms that decide on it. */
+/** The page of a decision link: the submission, what was said about it, and the forms that decide on it. */
 import { BUSINESS_CATEGORIES } from '../contract/categories.ts';
 import { FIELD_LABELS } from '../contract/fields.ts';
-import { FIELD_NAMES, type NumberStatus, type Outcome } from '../contract/number.ts';
+import {
+  type Actor,
+  type Decision,
+  type EventType,
+  FIELD_NAMES,
+  type NumberStatus,
+  type Outcome,
+} from '../contract/number.ts';
 import { minute } from '../contract/text.ts';
 import { staffWarnings } from '../contract/warnings.ts';
 import type { NumberRow } from '../db/number-row.ts';
 import { stateOf } from '../db/number-row.ts';
+import type { EventRow } from '../db/read.ts';
 import type { Review } from '../db/reviews.ts';
 import { type KnownLink, standingOf } from './decision-links.ts';
-import { type Html, html } from './html.ts';
+import { described, type Faults, faultOf, type Html, html } from './html.ts';
 
 type FieldName = (typeof FIELD_NAMES)[number];
 
@@ -24,39 +32,120 @@ const STATUS_WORDS: Record<NumberStatus, string> = {
   RELEASED: 'It was released.',
 };
 
-/** How the number stands, in sentences. */
-export function standing(row: NumberRow): Html {
-  const decision = standingOf(row);
-  const first = !row.verification && row.approvals.length > 0;
-  const who = decision?.by.name ?? 'A supporter';
+/** How the number stands, in sentences. `event`: what a link has decided, which may have been about an earlier attempt. */
+export function standing(row: NumberRow, event: EventRow | null = null): Html {
+  const { verification, approvals, ending, facebookDecision } = row;
+  const decisions = standingOf(row);
+  const own = event && !decisions.some(({ decisionId }) => decisionId === event.operationId) ? event : null;
+  const waits = row.status === 'PENDING_VERIFICATION';
+  const first = waits && !verification && approvals.length > 0;
   return html`<p><strong>${row.displayName}</strong> (${row.mobileNumber}, attempt ${row.attempt}). ${STATUS_WORDS[row.status]}</p>
-${decision && html`<p>${who} ${decision.outcome} it on ${minute(decision.at)}.${first && ' Another supporter has to approve, too.'}</p>`}
-${decision?.reason ? html`<p>Reason: ${decision.reason}</p>` : null}`;
+${own && decidedEarlier(own)}
+${decisions.map((decision) => decided(decision, nameOf(decision.by)))}
+${first && html`<p>Another supporter has to approve, too.</p>`}
+${waits ? held(row) : facebookDecision && decided(facebookDecision, 'Facebook')}
+${ending && html`<p>${nameOf(ending.by)} ${row.status === 'RELEASED' ? 'released' : 'withdrew'} it on ${minute(ending.at)}.</p>`}`;
 }
 
-/** The submission with the forms for what may be decided. `fault`: what was wrong with the form that was sent. */
+function decided({ outcome, reason, at }: Decision, who: string): Html {
+  return html`<p>${who} ${outcome} it on ${minute(at)}.</p>${because(reason)}`;
+}
+
+/** A decision that is only in the timeline any more. */
+function decidedEarlier({ actor, at, attempt, type, data }: EventRow): Html {
+  const outcome = type === 'verification.rejected' ? 'rejected' : 'approved';
+  const { reason } = data;
+  return html`<p>${nameOf(actor)} ${outcome} attempt ${attempt} on ${minute(at.toISOString())}.</p>${because(typeof reason === 'string' ? reason : null)}`;
+}
+
+const because = (reason: string | null) => reason !== null && html`<p class="said">Reason: ${reason}</p>`;
+
+/** Facebook's decision that was there first: it comes into force with ours. */
+function held({ facebookDecision }: NumberRow): Html | null {
+  if (!facebookDecision) return null;
+  const { outcome, reason, at } = facebookDecision;
+  return outcome === 'rejected'
+    ? html`<p role="alert" class="said">Facebook has already rejected it, on ${minute(at)}: ${reason ?? 'no reason was given'}
+Approving it ends in a rejection for that reason.</p>`
+    : html`<p class="said">Facebook has already approved it, on ${minute(at)}. Once it is approved here, it is approved.</p>${because(reason)}`;
+}
+
+/** Staff by name; of customers and machines it is told what they are. */
+function nameOf({ type, name }: Actor): string {
+  return (
+    name ??
+    {
+      customer: 'The customer',
+      support: 'A supporter',
+      operator: 'An operator',
+      facebook: 'Facebook',
+      system: 'The system',
+    }[type]
+  );
+}
+
+interface DecisionForm {
+  token: string;
+  open: Outcome[];
+  /** The latest, oldest first. */
+  comments: EventRow[];
+  /** What was sent and was at fault. */
+  faults?: Faults;
+  sent?: Record<string, string>;
+}
+
+/** The submission with the forms for what may be decided. */
 export function decisionPage(
-  { link, review }: KnownLink,
-  {
-    token,
-    open,
-    fault,
-    sent,
-  }: { token: string; open: Outcome[]; fault?: string; sent?: Record<string, string> },
+  { link, review, caller }: KnownLink,
+  { token, open, comments, faults = {}, sent }: DecisionForm,
 ): Html {
   const { row, claim } = review;
   const claimedByOther = claim !== null && claim.personId !== link.personId ? claim : null;
-  return html`${fault !== undefined && html`<p role="alert" id="fault">${fault}</p>`}
-<p>Submitted by ${review.accountName}, attempt ${row.attempt}. Due ${minute(row.dueAt ?? link.expiresAt.toISOString())}.</p>
+  const { reason: _, ...others } = faults;
+  return html`${Object.values(others).map((fault) => html`<p role="alert">${fault}</p>`)}
+<p>Submitted by ${review.accountName}, attempt ${row.attempt}. ${due(row)}</p>
 ${profile(row, token)}
 ${warnings(review)}
 ${previous(review)}
+${said(comments.filter(({ operationId }) => operationId !== row.question?.operationId))}
+${question(row)}
 ${approvals(row)}
+${held(row)}
 ${
   claimedByOther
     ? html`<p role="alert">${claimedByOther.name} has claimed the review until ${minute(claimedByOther.expiresAt.toISOString())}. Leave it to them, or come back then.</p>`
-    : html`${open.includes('approved') && approveForm(token)}${open.includes('rejected') && rejectForm(token, sent)}`
+    : html`<p>You decide as ${nameOf(caller.actor)}.</p>${open.includes('approved') && approveForm(token)}${open.includes('rejected') && rejectForm(token, faults, sent)}`
 }`;
+}
+
+/** The due time is the customer's while they are asked. */
+function due({ question, dueAt }: NumberRow): string {
+  if (question) return 'The review waits for the customer.';
+  return dueAt === null ? '' : `The review is due ${minute(dueAt)}.`;
+}
+
+function question({ question, dueAt }: NumberRow): Html | null {
+  if (!question) return null;
+  const { by, at, text, fields } = question;
+  return html`<h2>An open question</h2>
+<p>${nameOf(by)} asked the customer on ${minute(at)}${fields.length > 0 && ` about ${fields.map(labelOf).join(', ')}`}:</p>
+<p class="said">${text}</p>
+<p>${dueAt !== null && `The customer has until ${minute(dueAt)} to answer. `}A decision ends the question.</p>`;
+}
+
+const SAID: Partial<Record<EventType, string>> = {
+  'comment.internal': ', internal',
+  'question.asked': ', a question',
+  'question.answered': ', an answer',
+};
+
+function said(comments: EventRow[]): Html | null {
+  if (comments.length === 0) return null;
+  const items = comments.map(
+    ({ actor, at, type, data }) =>
+      html`<dt>${nameOf(actor)}${SAID[type] ?? ''} (${minute(at.toISOString())})</dt><dd>${shown(data['text'])}</dd>`,
+  );
+  return html`<h2>Latest comments</h2><dl class="talk">${items}</dl>`;
 }
 
 function profile(row: NumberRow, token: string): Html {
@@ -89,14 +178,14 @@ function previous({ previous }: Review): Html | null {
     ([field, { from, to }]) =>
       html`<li>${labelOf(field)}: ${shown(from)} → <strong>${shown(to)}</strong></li>`,
   );
-  return html`<h2>The attempt before</h2><p>Rejected: ${rejection.reason}</p>
+  return html`<h2>The attempt before</h2><p class="said">Rejected: ${rejection.reason}</p>
 ${items.length > 0 ? html`<p>Changed since:</p><ul>${items}</ul>` : html`<p>Nothing was changed since.</p>`}`;
 }
 
 function approvals(row: NumberRow): Html | null {
   const [first] = row.approvals;
   if (!first) return null;
-  return html`<p>${first.by.name ?? 'A supporter'} approved it on ${minute(first.at)}; this category needs two.</p>`;
+  return html`<p>${nameOf(first.by)} approved it on ${minute(first.at)}; this category needs two.</p>`;
 }
 
 function approveForm(token: string): Html {
@@ -107,7 +196,7 @@ function approveForm(token: string): Html {
 </form>`;
 }
 
-function rejectForm(token: string, sent: Record<string, string> = {}): Html {
+function rejectForm(token: string, faults: Faults, sent: Record<string, string> = {}): Html {
   const boxes = FIELD_NAMES.map(
     (field) =>
       html`<label><input type="checkbox" name="${faultName(field)}"${sent[faultName(field)] !== undefined && html` checked`}> ${FIELD_LABELS[field]}</label>`,
@@ -116,7 +205,8 @@ function rejectForm(token: string, sent: Record<string, string> = {}): Html {
 <input type="hidden" name="token" value="${token}">
 <input type="hidden" name="outcome" value="rejected">
 <label for="reason">Reason to reject</label>
-<textarea id="reason" name="reason" rows="4" required minlength="3" maxlength="1000" aria-describedby="hint">${sent['reason'] ?? ''}</textarea>
+${faultOf('reason', 'Reason to reject', faults)}
+<textarea id="reason" name="reason" rows="4" required minlength="3" maxlength="1000"${described('reason', faults, 'hint')}>${sent['reason'] ?? ''}</textarea>
 <p class="hint" id="hint">The customer reads it.</p>
 <fieldset><legend>Fields at fault</legend>${boxes}</fieldset>
 <button>Reject</button>

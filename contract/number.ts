@@ -173,6 +173,14 @@ export type EventType = (typeof EVENT_TYPES)[number];
 /** Events that customers are not shown. */
 export const STAFF_EVENTS: readonly EventType[] = ['verification.first_approval', 'comment.internal'];
 
+/** Events in which somebody says something: `text` of their data. */
+export const COMMENT_EVENTS: EventType[] = [
+  'comment',
+  'comment.internal',
+  'question.asked',
+  'question.answered',
+];
+
 export const EMAIL_KINDS = [
   'submitted',
   'verified',

@@ -1,5 +1,6 @@
 /** Reading numbers and their timelines. Pages go by key, so that a deep page costs what the first one does. */
-import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, gt, inArray, sql } from 'drizzle-orm';
+import { COMMENT_EVENTS } from '../contract/number.ts';
 import type { Database, Transaction } from './client.ts';
 import type { NumberRow } from './number-row.ts';
 import { prepared } from './prepared.ts';
@@ -83,6 +84,17 @@ export async function listEvents(
     .orderBy(asc(numberEvents.seq))
     .limit(options.limit + 1);
   return cut(found, options.limit, (last) => last.seq);
+}
+
+/** The latest things that were said about a number, internal ones too, oldest first. */
+export async function latestComments(db: Database, numberId: string, limit: number): Promise<EventRow[]> {
+  const found = await db
+    .select()
+    .from(numberEvents)
+    .where(and(eq(numberEvents.numberId, numberId), inArray(numberEvents.type, COMMENT_EVENTS)))
+    .orderBy(desc(numberEvents.seq))
+    .limit(limit);
+  return found.reverse();
 }
 
 /** Whether an operation has taken effect: it is in the timeline. */

@@ -8,11 +8,11 @@ import { FIELD_NAMES } from '../../contract/number.ts';
 import { useDecisionLink } from '../../db/decision-links.ts';
 import { findImage } from '../../db/images.ts';
 import type { NumberRow } from '../../db/number-row.ts';
-import { findEvent } from '../../db/read.ts';
+import { findEvent, latestComments } from '../../db/read.ts';
 import { originOf } from '../audit.ts';
 import type { Routes } from '../context.ts';
 import { decide } from '../decide.ts';
-import { checkLink, gone, type KnownLink, knownLink, openOutcomes } from '../decision-links.ts';
+import { checkLink, gone, knownLink, openOutcomes } from '../decision-links.ts';
 import { decisionPage, faultName, standing } from '../decision-page.ts';
 import { toProblem } from '../failures.ts';
 import { html, sendPage, servePages } from '../html.ts';
@@ -25,36 +25,37 @@ const form = z.record(z.string(), z.string());
 const config = { access: 'public' } as const;
 const schema = { hide: true };
 const TITLE = 'Verify a number';
+/** Comments that the page shows. */
+const COMMENTS = 10;
 
 export const decisionLinkRoutes: Routes = async (app, { api }) => {
   // Forms alone.
   app.removeAllContentTypeParsers();
   servePages(app);
 
-  /** The link, where something can be decided with it still. */
-  async function openLink(token: string): Promise<KnownLink> {
-    const known = await knownLink(api, token);
-    if (known.event) {
-      throw gone(
-        'It was used: you have decided, and each link decides once. The timeline of the number shows the decision.',
-      );
-    }
-    await checkLink(api, known);
-    return known;
-  }
-
   app.get('/decisions', { config, schema }, async (request, reply) => {
     const { token } = withToken.parse(request.query);
-    const known = await openLink(token);
+    const known = await knownLink(api, token);
+    const { review, event } = known;
+    if (event) {
+      const said = html`<p>This link was used; each link decides once.</p>${standing(review.row, event)}`;
+      return sendPage(reply, 'You have decided', said, 410);
+    }
+    await checkLink(api, known);
     try {
-      return sendPage(reply, TITLE, decisionPage(known, { token, open: openOutcomes(known) }));
+      const open = openOutcomes(known);
+      const comments = await latestComments(api.db, review.row.id, COMMENTS);
+      return sendPage(reply, TITLE, decisionPage(known, { token, open, comments }));
     } catch (error) {
       return sendStanding(reply, error, known.review.row);
     }
   });
 
   app.get('/decisions/picture', { config, schema }, async (request, reply) => {
-    const { review } = await openLink(withToken.parse(request.query).token);
+    const known = await knownLink(api, withToken.parse(request.query).token);
+    if (known.event) throw gone('It was used: you have decided, and each link decides once.');
+    await checkLink(api, known);
+    const { review } = known;
     const { imageId, accountId } = review.row;
     const image = imageId === null ? null : await findImage(api.db, imageId, accountId);
     if (!image) throw new ProblemError('not_found');
@@ -72,8 +73,12 @@ export const decisionLinkRoutes: Routes = async (app, { api }) => {
         await checkLink(api, known);
         const body = bodyOf(sent, link.attempt);
         if (!body.success) {
-          const page = { token, open: openOutcomes(known), fault: body.error.issues[0]?.message ?? '', sent };
-          return sendPage(reply, TITLE, decisionPage(known, page), 422);
+          const open = openOutcomes(known);
+          const comments = await latestComments(api.db, link.numberId, COMMENTS);
+          const faults = Object.fromEntries(
+            body.error.issues.map(({ path, message }) => [String(path[0]), message]),
+          );
+          return sendPage(reply, TITLE, decisionPage(known, { token, open, comments, faults, sent }), 422);
         }
         const found = await findFor(api, caller, link.numberId);
         // However often the button is pressed it is this one decision.
@@ -94,7 +99,7 @@ export const decisionLinkRoutes: Routes = async (app, { api }) => {
         data: { numberId: link.numberId, attempt: link.attempt, event: event.type },
       });
     }
-    return sendPage(reply, 'Decided', html`${standing(row)}<p>You can close this page.</p>`);
+    return sendPage(reply, 'Decided', html`${standing(row, event)}<p>You can close this page.</p>`);
   });
 };
 
@@ -121,6 +126,10 @@ function sendStanding(reply: Parameters<typeof sendPage>[0], error: unknown, row
   const problem = toProblem(error);
   if (problem.code === 'unavailable') throw new ProblemError('unavailable', { detail: LATER, cause: error });
   if (!OF_THE_NUMBER.includes(problem.code)) throw error;
+  if (row.status === 'WITHDRAWN' || row.status === 'RELEASED') {
+    const said = html`<p role="alert">There is nothing to decide any more.</p>${standing(row)}`;
+    return sendPage(reply, 'Nothing to decide', said, problem.status);
+  }
   const said =
     problem.code === 'second_approval_needed'
       ? 'You gave the first approval; the second has to come from somebody else.'

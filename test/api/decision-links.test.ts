@@ -4,7 +4,7 @@ import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createDecisionTokens } from '../../auth/decision-tokens.ts';
 import { newId } from '../../contract/ids.ts';
-import type { Decision } from '../../contract/number.ts';
+import type { Actor, Decision, EventType, Question } from '../../contract/number.ts';
 import { deleteExpiredDecisionLinks } from '../../db/decision-links.ts';
 import {
   auditEvents,
@@ -173,6 +173,8 @@ describe('the page', () => {
     expect(body.match(/<form method="post" action="\/decisions">/g)).toHaveLength(2);
     expect(body.match(/<input type="checkbox"/g)).toHaveLength(10);
     expect(body).not.toContain('/decisions/picture');
+    // Addresses and descriptions have lines.
+    expect(body).toContain('dd, .said { white-space: pre-line; }');
   });
 
   it('changes nothing however often it is opened, by whatever method', async () => {
@@ -274,6 +276,179 @@ async function reject(id: string, rejection: Decision): Promise<void> {
   });
 }
 
+/** Writes what was said into the timeline. */
+async function say(numberId: string, type: EventType, text: string, by: Actor, operationId = newId('op')) {
+  const event = { id: newId('evt'), numberId, attempt: 1, revision: null, type, at: new Date(), actor: by };
+  await api.db.insert(numberEvents).values({ ...event, data: { text }, operationId });
+}
+
+/** Where the texts are on a page: each once, in this order. */
+function expectInOrder(body: string, texts: string[]): void {
+  const places = texts.map((text) => {
+    expect(body.split(text), text).toHaveLength(2);
+    return body.indexOf(text);
+  });
+  expect(places).toEqual(places.toSorted((one, other) => one - other));
+}
+
+describe('the page tells before its buttons', () => {
+  const become = (id: string, changes: Partial<typeof numbers.$inferInsert>) =>
+    api.db.update(numbers).set(changes).where(eq(numbers.id, id));
+
+  it('what Facebook has decided already, and what an approval comes to', async () => {
+    const { number, token } = await submitted();
+    const by = { type: 'facebook', id: null } as const;
+    const rejected = decision({ outcome: 'rejected', reason: 'Name <is> taken', by });
+    await become(number.id, { facebookDecision: rejected });
+    const { body } = await open(token);
+    expectInOrder(body, [
+      'Facebook has already rejected it, on 2026-11-23 08:00 UTC: Name &lt;is&gt; taken',
+      'Approving it ends in a rejection for that reason.',
+      '<button>Approve</button>',
+    ]);
+    await become(number.id, { facebookDecision: decision({ by }) });
+    expectInOrder((await open(token)).body, ['Facebook has already approved it', '<button>Approve</button>']);
+  });
+
+  it('as whom one decides, and when the review is due', async () => {
+    const { number, token } = await submitted();
+    await api.db.update(people).set({ name: 'Sam <S>' }).where(eq(people.id, sam.id));
+    await become(number.id, { dueAt: '2026-11-25T16:30:00.000Z' });
+    const { body } = await open(token);
+    expect(body).toContain('The review is due 2026-11-25 16:30 UTC.');
+    expectInOrder(body, ['You decide as Sam &lt;S&gt;.', '<button>Approve</button>']);
+    expect(body).not.toContain('Latest comments');
+  });
+
+  it('the open question, and until when the customer has to answer it', async () => {
+    const { number, token } = await submitted();
+    const question = {
+      operationId: newId('op'),
+      text: 'Which <shop>?',
+      fields: ['address'],
+      at: '2026-11-23T08:00:00.000Z',
+      by: { type: 'support', id: 'usr_other', name: 'Olga' },
+      remainingMs: 1,
+    } satisfies Question;
+    await become(number.id, { question, dueAt: '2026-11-27T08:00:00.000Z' });
+    await say(number.id, 'question.asked', question.text, question.by, question.operationId);
+    const { body } = await open(token);
+    expectInOrder(body, [
+      'The review waits for the customer.',
+      'Olga asked the customer on 2026-11-23 08:00 UTC about Address:',
+      'Which &lt;shop&gt;?',
+      'The customer has until 2026-11-27 08:00 UTC to answer.',
+      '<button>Approve</button>',
+    ]);
+    expect(body).not.toContain('The review is due');
+  });
+
+  it('the latest ten comments, internal ones and the answer of the customer as well, newest last', async () => {
+    const { number, token } = await submitted();
+    const olga: Actor = { type: 'support', id: 'usr_other', name: 'Olga' };
+    const customer: Actor = { type: 'customer', id: 'usr_customer' };
+    await say(number.id, 'comment', 'Too old', olga);
+    for (let n = 1; n <= 7; n++) await say(number.id, 'comment', `Comment ${n}`, olga);
+    await say(number.id, 'comment.internal', 'Looks <odd>', olga);
+    await say(number.id, 'question.asked', 'Where is it?', olga);
+    await say(number.id, 'edited', 'no comment', customer);
+    await say(number.id, 'question.answered', 'In Rome', customer);
+    const { body } = await open(token);
+    expect(body).not.toContain('Too old');
+    expect(body).not.toContain('no comment');
+    expectInOrder(body, [
+      'Comment 1',
+      'Comment 7',
+      'Olga, internal (',
+      'Looks &lt;odd&gt;',
+      'Where is it?',
+      'The customer, an answer (',
+      'In Rome',
+      '<button>Approve</button>',
+    ]);
+    const faulty = await press(token, { outcome: 'rejected', reason: 'x' });
+    expect([faulty.statusCode, faulty.body.includes('In Rome')]).toEqual([422, true]);
+  });
+});
+
+describe('a link that was used', () => {
+  /** As the workflow writes what the link has decided. */
+  async function used(link: { id: string }, numberId: string, type: EventType, reason: string | null = null) {
+    const outcome = type === 'verification.rejected' ? 'rejected' : 'approved';
+    const mine = decision({
+      decisionId: link.id,
+      outcome,
+      reason,
+      by: { type: 'support', id: sam.id, name: 'Sam' },
+    });
+    await api.db.insert(numberEvents).values({
+      id: newId('evt'),
+      numberId,
+      attempt: 1,
+      revision: 2,
+      type,
+      at: new Date(mine.at),
+      actor: mine.by,
+      data: { outcome, reason },
+      operationId: link.id,
+    });
+    return mine;
+  }
+
+  async function expectTold(token: string, texts: string[]): Promise<string> {
+    const { statusCode, body } = await open(token);
+    expect([statusCode, body.includes('<form')]).toEqual([410, false]);
+    expectInOrder(body, ['<h1>You have decided</h1>', ...texts]);
+    return body;
+  }
+
+  it('tells what was decided, when and by whom, and what Facebook made of it', async () => {
+    const { number, token, link } = await submitted();
+    const mine = await used(link, number.id, 'verification.approved');
+    const become = (changes: Partial<typeof numbers.$inferInsert>) =>
+      api.db.update(numbers).set(changes).where(eq(numbers.id, number.id));
+    await become({ status: 'PENDING_FACEBOOK_APPROVAL', verification: mine });
+    await expectTold(token, ['It waits for Facebook.', 'Sam approved it on 2026-11-23 08:00 UTC.']);
+    const by = { type: 'facebook', id: null } as const;
+    const facebookDecision = decision({ outcome: 'rejected', reason: 'Name taken', by });
+    await become({ status: 'REJECTED', facebookDecision });
+    const told = ['It is rejected.', 'Sam approved it on', 'Facebook rejected it on', 'Reason: Name taken'];
+    await expectTold(token, told);
+    // The page after the button was pressed says the same.
+    const pressed = await press(token);
+    expect(pressed.statusCode).toBe(200);
+    expectInOrder(pressed.body, told);
+  });
+
+  it('tells the first of two approvals that it waits for the second', async () => {
+    const { number, token, link } = await submitted({ businessCategory: 'ALCOHOL' });
+    const mine = await used(link, number.id, 'verification.first_approval');
+    await api.db
+      .update(numbers)
+      .set({ approvals: [mine] })
+      .where(eq(numbers.id, number.id));
+    await expectTold(token, ['Sam approved it on', 'Another supporter has to approve, too.']);
+    const second = decision();
+    await api.db
+      .update(numbers)
+      .set({ status: 'PENDING_FACEBOOK_APPROVAL', approvals: [mine, second], verification: second })
+      .where(eq(numbers.id, number.id));
+    const body = await expectTold(token, ['Sam approved it on', 'Olga approved it on']);
+    expect(body).not.toContain('has to approve, too');
+  });
+
+  it('tells of the attempt that it was about once there is another', async () => {
+    const { number, token, link } = await submitted();
+    await used(link, number.id, 'verification.rejected', 'No such <shop>');
+    await api.db.update(numbers).set({ attempt: 2 }).where(eq(numbers.id, number.id));
+    await expectTold(token, [
+      'attempt 2). It waits for verification.',
+      'Sam rejected attempt 1 on 2026-11-23 08:00 UTC.',
+      'Reason: No such &lt;shop&gt;',
+    ]);
+  });
+});
+
 describe('a link is refused', () => {
   it('where it is not ours, or was changed', async () => {
     const { token, link } = await submitted();
@@ -346,8 +521,17 @@ describe('a link is refused', () => {
     const rejection = decision({ outcome: 'rejected', reason: 'No such <shop>' });
     await become({ status: 'REJECTED', verification: rejection });
     await expectRefused(token, 409, 'Reason: No such &lt;shop&gt;');
-    await become({ status: 'WITHDRAWN', verification: null });
-    await expectRefused(token, 409, 'It was withdrawn');
+    const ending = {
+      operationId: 'op_1',
+      by: { type: 'customer', id: 'usr_1' },
+      at: '2026-11-24T09:00:00.000Z',
+    } as const;
+    await become({ status: 'WITHDRAWN', verification: null, ending });
+    await expectRefused(token, 409, 'The customer withdrew it on 2026-11-24 09:00 UTC');
+    await expectRefused(token, 409, 'There is nothing to decide any more');
+    expect((await open(token)).body).not.toContain('faster');
+    await become({ status: 'RELEASED', verification: decision() });
+    await expectRefused(token, 409, 'The customer released it on 2026-11-24 09:00 UTC');
     await become({ status: 'PENDING_VERIFICATION', attempt: 2 });
     await expectRefused(token, 410, 'Open the one of the latest email, or decide in the review queue');
   });
@@ -364,6 +548,8 @@ describe('the button', () => {
     ]) {
       const response = await press(token, {}, headers);
       expect(response.statusCode).toBe(403);
+      expect(response.body).toContain('Open the link from the email again, and use the button on that page.');
+      expect(response.body).not.toContain('API key');
     }
     expect(await state(number.id)).toEqual(before);
   });
@@ -374,7 +560,12 @@ describe('the button', () => {
     const sent = { outcome: 'rejected', reason: ' <', 'at-fault-address': 'on' };
     const response = await press(token, sent);
     expect(response.statusCode).toBe(422);
-    expect(response.body).toContain('role="alert"');
+    expect(response.body).toMatch(
+      /<p role="alert" id="reason-fault">Reason to reject: Must have at least 3 /,
+    );
+    const [field = ''] = /<textarea[^>]*>/.exec(response.body) ?? [];
+    expect(field).toContain(' aria-describedby="reason-fault hint" aria-invalid="true" autofocus>');
+    expect((await open(token)).body).not.toMatch(/aria-invalid|autofocus|<p role="alert"/);
     expect(response.body).toContain('> &lt;</textarea>');
     expect(response.body).toContain('name="at-fault-address" checked>');
     for (const wrong of [{ outcome: 'rejected' }, { outcome: 'perhaps' }, { outcome: '' }]) {

@@ -119,8 +119,43 @@ describe('a link', () => {
     const late = await press(sashas);
     expect([late.status, late.text.includes('attempt 2 has links of its own')]).toEqual([410, true]);
     // Pressed once more: it says what came of it, and nothing else happens.
-    expect((await press(sams)).status).toBe(200);
+    expect(await press(sams)).toMatchObject({
+      status: 200,
+      text: expect.stringContaining('rejected attempt 1 on'),
+    });
     expect(await typesOf(number.id)).toEqual(['submitted', 'verification.rejected', 'resubmitted']);
+    await expectWhole(stack, [number.id]);
+  });
+
+  it('says what Facebook has decided already; an approval ends in that', async () => {
+    const { number, sams } = await submitted();
+    const facebook = { outcome: 'rejected', reason: 'The name is taken' };
+    await callOk(apis[0], sam.key, `POST /v1/numbers/${number.id}/facebook-decision`, facebook);
+    expect((await open(sams)).text).toContain('Approving it ends in a rejection for that reason.');
+    const page = await press(sams);
+    expect(page.status).toBe(200);
+    for (const told of ['It is rejected.', 'Facebook rejected it on', 'Reason: The name is taken']) {
+      expect(page.text).toContain(told);
+    }
+    await expectWhole(stack, [number.id]);
+  });
+
+  it('shows what is asked and answered', async () => {
+    const { number, sams, sashas } = await submitted();
+    const comment = (key: string, body: Record<string, unknown>) =>
+      callOk(apis[0], key, `POST /v1/numbers/${number.id}/comments`, body);
+    await comment(sasha.key, { text: 'Where is your shop?', awaitReply: true });
+    const asked = (await open(sams)).text;
+    expect(asked).toContain('An open question');
+    expect(asked).toContain('The review waits for the customer.');
+    await comment(customer.key, { text: 'In Rome' });
+    const answered = (await open(sams)).text;
+    for (const told of ['Where is your shop?', 'In Rome', 'The review is due'])
+      expect(answered).toContain(told);
+    expect(answered).not.toContain('An open question');
+    await callOk(apis[0], customer.key, `POST /v1/numbers/${number.id}/withdrawal`);
+    const late = await press(sashas);
+    expect([late.status, late.text.includes('The customer withdrew it on')]).toEqual([409, true]);
     await expectWhole(stack, [number.id]);
   });
 
