@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { anyId } from './queries.ts';
 import { type Claim, claimantView, viewClaimant } from './reviews.ts';
-import { about, type NumberView, time } from './views.ts';
+import { about, type EventView, eventView, type NumberView, time, type Viewer, viewEvent } from './views.ts';
 
 /** What a place looks like. */
 export const PLACE = '184467.90210.1767225600000';
@@ -30,10 +30,19 @@ const claimView = z
   })
   .meta({ id: 'Claim', description: 'Who has claimed the review of a number.' });
 
+const commentView = eventView
+  .extend({
+    numberId: z
+      .string()
+      .meta(about('The number that it was said about.', 'num_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d')),
+  })
+  .meta({ id: 'Comment', description: "What was said about a number, as the number's timeline has it." });
+
 /** What `data` of each kind of event is. */
 interface Data {
   number: NumberView;
   claim: z.output<typeof claimView>;
+  comment: z.output<typeof commentView>;
   reset: Record<string, never>;
 }
 /** An event as programs take it, with its `data` read. */
@@ -73,12 +82,31 @@ export const streamEvent = z
       description:
         'For staff: a review was claimed, given back, or its claim ran out. A claim ends at its time, and with its review, also where that is not told at once.',
     }),
+    event('comment', {
+      schema: named('Comment'),
+      description: 'What was said, in the shape of the timeline, and the `numberId` that it is about.',
+      example:
+        '{"numberId":"num_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d","id":"evt_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d","type":"comment","at":"2026-11-23T08:00:00.000Z","actor":{"type":"support","id":null},"attempt":1,"data":{"text":"Hello"}}',
+    }).meta({
+      id: 'CommentMade',
+      description:
+        'The customer or support commented on a number, asked or answered; of internal comments only staff hear.',
+    }),
     event('reset', { schema: { type: 'object' }, description: 'Nothing.', example: '{}' }).meta({
       id: 'StreamReset',
       description: 'The place that was named is not known any more: load the lists again.',
     }),
   ])
   .meta({ id: 'StreamEvent', description: 'An event, as its fields are on the wire.' });
+
+/** What was said about a number, as the viewer may see it; null where it is not for them. */
+export function viewComment(
+  event: Parameters<typeof viewEvent>[0] & { numberId: string; visibility: 'everyone' | 'staff' },
+  viewer: Viewer,
+): (EventView & { numberId: string }) | null {
+  if (event.visibility === 'staff' && viewer !== 'staff') return null;
+  return { numberId: event.numberId, ...viewEvent(event, viewer) };
+}
 
 /** The claim on a number's review; undefined where there is none. */
 export function viewClaim(numberId: string, claim: Claim | undefined): z.output<typeof claimView> {

@@ -1,12 +1,12 @@
 /**
- * The change feed: which numbers and claims have changed, for those who follow them. It is read below the oldest
- * transaction under way: what commits later is further on. See docs/decisions/0023-the-stream-reads-a-table.md.
+ * The change feed: which numbers and claims have changed and what was said, for those who follow them. It is read below
+ * the oldest transaction under way: what commits later is further on. See docs/decisions/0023-the-stream-reads-a-table.md.
  */
 import { and, eq, sql } from 'drizzle-orm';
 import { liveClaim } from './claims.ts';
 import type { Database } from './client.ts';
 import { type Tenant, withAccount } from './read.ts';
-import { changeFeed, claims, numbers, people } from './schema.ts';
+import { changeFeed, claims, numberEvents, numbers, people } from './schema.ts';
 
 /** A place in the feed. What is after it has a greater transaction id, or the same one and a greater `seq`. */
 export interface Place {
@@ -20,7 +20,9 @@ export interface Change {
   place: Place;
   numberId: string;
   accountId: string;
-  kind: 'number' | 'claim';
+  kind: 'number' | 'claim' | 'comment';
+  /** What was said, in the timeline; null for the other kinds. */
+  eventId: string | null;
 }
 
 /** Rows are kept a little longer than a place counts: a row has the time at which its transaction began. */
@@ -53,18 +55,20 @@ export async function readChanges(
     number_id: string;
     account_id: string;
     kind: Change['kind'];
+    event_id: string | null;
   }>(sql`
-    select pg_snapshot_xmin(now)::text as xmin, feed.txid::text, feed.seq, feed.at, number_id, account_id, kind
+    select pg_snapshot_xmin(now)::text as xmin, feed.txid::text, feed.seq, feed.at, number_id, account_id, kind,
+      event_id
     from pg_current_snapshot() as now
     left join lateral (
-      select txid, seq, (extract(epoch from at) * 1000)::bigint as at, number_id, account_id, kind
+      select txid, seq, (extract(epoch from at) * 1000)::bigint as at, number_id, account_id, kind, event_id
       from ${changeFeed}
       where (txid, seq) > (${String(after.txid)}::xid8, ${after.seq}::bigint) and txid < pg_snapshot_xmin(now)
         and ${tenant === null ? sql`true` : eq(changeFeed.accountId, tenant)}
       order by txid, seq limit ${limit}
     ) as feed on true
     order by feed.txid, feed.seq`);
-  const changes = rows.flatMap(({ txid, seq, at, number_id, account_id, kind }): Change[] =>
+  const changes = rows.flatMap(({ txid, seq, at, number_id, account_id, kind, event_id }): Change[] =>
     txid === null
       ? []
       : [
@@ -73,6 +77,7 @@ export async function readChanges(
             numberId: number_id,
             accountId: account_id,
             kind,
+            eventId: event_id,
           },
         ],
   );
@@ -89,6 +94,14 @@ function endAt(xmin: string): Place {
 /** Numbers with their accounts' names, as the list reads them. */
 export async function numbersById(db: Database, ids: string[]) {
   return withAccount(db).where(sql`${numbers.id} = any(${sql.param(ids)})`);
+}
+
+/** Events of timelines. */
+export async function timelineEvents(db: Database, ids: string[]) {
+  return db
+    .select()
+    .from(numberEvents)
+    .where(sql`${numberEvents.id} = any(${sql.param(ids)})`);
 }
 
 /** The claims on numbers that count now. */

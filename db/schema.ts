@@ -494,8 +494,8 @@ export const decisionLinks = pgTable(
 );
 
 /**
- * What lists have to hear of, for a day; written by triggers on `numbers` and `claims`. Read in the order of
- * `(txid, seq)` and below the oldest transaction under way, so that none is passed over that commits late.
+ * What lists have to hear of, for a day; written by triggers on `numbers`, `number_events` and `claims`. Read in the
+ * order of `(txid, seq)` and below the oldest transaction under way, so that none is passed over that commits late.
  */
 export const changeFeed = pgTable(
   'change_feed',
@@ -505,8 +505,10 @@ export const changeFeed = pgTable(
     at: at('at').notNull().defaultNow(),
     numberId: text('number_id').notNull(),
     accountId: text('account_id').notNull(),
-    /** `claim`: for staff only. */
-    kind: text().$type<'number' | 'claim'>().notNull(),
+    /** `claim`: for staff only. `comment`: for whoever is shown the event. */
+    kind: text().$type<'number' | 'claim' | 'comment'>().notNull(),
+    /** What was said, in the timeline; null for the other kinds. */
+    eventId: text('event_id'),
   },
   (t) => [
     index('change_feed_order').on(t.txid, t.seq),

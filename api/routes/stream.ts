@@ -14,6 +14,8 @@ import { createSlots } from '../stream/slots.ts';
 
 const DESCRIPTION = `\`text/event-stream\`: an event \`number\` for each number that was submitted or has changed, of the
 own account or, for staff, of all; for staff also \`claim\`. Several changes may be told as one; the number is as it is now.
+An event \`comment\` for each comment, question and answer, of internal ones for staff only. Kinds may be added: pass over
+those that you do not know.
 
 Open the stream, then load the lists: nothing is missed in between. Where the connection breaks, send the last \`id\` as
 \`Last-Event-ID\` (or \`lastEventId\`, where the header cannot be set): whatever has changed since is told, at least once.

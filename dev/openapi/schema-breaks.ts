@@ -1,7 +1,7 @@
 /**
  * What a changed schema breaks. What is sent must still be taken: a schema of a request may only widen. What is
- * answered must still be understood: a schema of an answer may only narrow, but for new fields and new values of
- * enums, which answers may always have.
+ * answered must still be understood: a schema of an answer may only narrow, but for new fields, new values of enums and
+ * new kinds that a constant tells from the others, which answers may always have.
  */
 import { type Document, follow } from './breaks.ts';
 
@@ -28,6 +28,7 @@ export function schemaBreaks(
   const [from, to] = way === 'sent' ? [before, after] : [after, before];
   // Each kind of value that is sent must have a place in what is taken; so with what is answered and understood.
   return variantsOf(from).flatMap((one) => {
+    if (way === 'answered' && isNewKind(one, variantsOf(to))) return [];
     const fits = variantsOf(to).filter((other) => fitsType(one.schema, other.schema));
     const judged = fits.map((other) =>
       way === 'sent'
@@ -69,6 +70,21 @@ function merged({ allOf = [], ...schema }: Json, document: Document): Json {
 function fitsType(one: Json, other: Json): boolean {
   const [a, b] = [one['type'], other['type']];
   return a === b || b === undefined || (a === 'integer' && b === 'number');
+}
+
+/** Whether one of its fields is a constant, and in each of the others another one. */
+function isNewKind(one: Schema, others: Schema[]): boolean {
+  const constants = ({ schema }: Schema) =>
+    Object.entries((schema['properties'] ?? {}) as Record<string, Json>).filter(
+      ([, field]) => 'const' in field,
+    );
+  return constants(one).some(
+    ([name, field]) =>
+      others.length > 1 &&
+      others.every((other) =>
+        constants(other).some(([its, { const: value }]) => its === name && value !== field['const']),
+      ),
+  );
 }
 
 const LOWER = ['minLength', 'minItems', 'minimum', 'exclusiveMinimum', 'minProperties'];

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../contract/ids.ts';
+import { EVENT_TYPES, STAFF_EVENTS } from '../../contract/number.ts';
 import { createApiKey } from '../../db/api-keys.ts';
 import { deleteOldChanges } from '../../db/change-feed.ts';
 import {
@@ -10,6 +11,7 @@ import {
   changeFeed,
   claims,
   memberships,
+  numberEvents,
   numbers,
   organizations,
   people,
@@ -131,6 +133,79 @@ describe('what is told', () => {
     ]);
   });
 
+  it('is each comment as the timeline shows it: to its account, and an internal one to staff alone', async () => {
+    const other = await createAccount(api.db, 'Other');
+    const { id } = await acceptNumber(api.db, account.id);
+    const [mine, theirs, staff] = await Promise.all([open(account.key), open(other.key), open(support.key)]);
+    const comment = (key: string, body: object) => api.call(key, 'POST', `/v1/numbers/${id}/comments`, body);
+    await comment(account.key, { text: 'Is anybody\nthere?' });
+    await comment(support.key, { text: 'Who takes it?', internal: true });
+    await comment(support.key, { text: 'Yes.' });
+    // The last to be told: whatever else they would hear has come.
+    const { id: last } = await acceptNumber(api.db, account.id);
+    const { id: foreignLast } = await acceptNumber(api.db, other.id);
+    await Promise.all([
+      mine.until(tells(last)),
+      theirs.until(tells(foreignLast)),
+      staff.until(tells(foreignLast)),
+    ]);
+
+    for (const [stream, key, count] of [
+      [mine, account.key, 2],
+      [staff, support.key, 3],
+    ] as const) {
+      const { items } = (await api.call(key, 'GET', `/v1/numbers/${id}/events`)).json();
+      const said = items.slice(1).map((event: object) => ({ numberId: id, ...event }));
+      expect(said).toHaveLength(count);
+      expect(stream.told.filter(({ event }) => event === 'comment').map(({ data }) => data)).toEqual(said);
+    }
+    expect(mine.told.filter(({ event }) => event === 'comment')[1]?.data.actor).toEqual({
+      type: 'support',
+      id: null,
+    });
+    expect(theirs.told.map(({ event, data }) => [event, data.id])).toEqual([['number', foreignLast]]);
+  });
+
+  it('is of the timeline what was said, whoever writes it, and no other event', async () => {
+    const { id } = await acceptNumber(api.db, account.id);
+    const stream = await open(support.key);
+    await api.db.insert(numberEvents).values(
+      EVENT_TYPES.map((type) => ({
+        id: newId('evt'),
+        numberId: id,
+        attempt: 1,
+        type,
+        at: new Date(),
+        actor: { type: 'system' as const, id: null },
+        visibility: STAFF_EVENTS.includes(type) ? ('staff' as const) : ('everyone' as const),
+        operationId: newId('op'),
+      })),
+    );
+    const { id: last } = await acceptNumber(api.db, account.id);
+    await stream.until(tells(last));
+    expect(stream.told.flatMap(({ event, data }) => (event === 'comment' ? data.type : []))).toEqual([
+      'comment',
+      'comment.internal',
+      'question.asked',
+      'question.answered',
+    ]);
+  });
+
+  it('is nothing of a kind that a later release adds', async () => {
+    const { id } = await acceptNumber(api.db, account.id);
+    const streams = await Promise.all([open(account.key), open(support.key)]);
+    // In one page with a change of the same number, which would be told once more.
+    await api.db.transaction(async (tx) => {
+      await tx.update(numbers).set({ revision: 2 }).where(eq(numbers.id, id));
+      await tx.insert(changeFeed).values({ numberId: id, accountId: account.id, kind: 'later' as 'number' });
+    });
+    const { id: last } = await acceptNumber(api.db, account.id);
+    for (const stream of streams) {
+      await stream.until(tells(last));
+      expect(stream.told.filter(({ data }) => data.revision === 2).map(({ data }) => data.id)).toEqual([id]);
+    }
+  });
+
   it('is of one account where staff ask for that; customers may not', async () => {
     const other = await createAccount(api.db, 'Other');
     const stream = await open(support.key, { query: `?accountId=${other.id}` });
@@ -177,6 +252,20 @@ describe('a client that comes back', () => {
       const again = await open(account.key, options);
       expect((await again.until(tells(id))).map(({ data }) => data.id)).toEqual([ids[1], id]);
     }
+  });
+
+  it('hears of what was said meanwhile', async () => {
+    const { id } = await acceptNumber(api.db, account.id);
+    const first = await open(account.key);
+    const place = first.lastId();
+    first.close();
+    const said: string[] = [];
+    for (const text of ['One', 'Two']) {
+      said.push((await api.call(account.key, 'POST', `/v1/numbers/${id}/comments`, { text })).json().id);
+    }
+    const again = await open(account.key, { headers: { 'last-event-id': place } });
+    await again.until(tells(said[1] ?? ''));
+    expect(again.told.flatMap(({ event, data }) => (event === 'comment' ? data.id : []))).toEqual(said);
   });
 
   it('hears of nothing twice that it has heard of, where it has come as far as it goes', async () => {

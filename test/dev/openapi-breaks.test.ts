@@ -257,4 +257,30 @@ describe('no break', () => {
   ])('is %s', (_what, after) => {
     expect(breaksOf(after)).toEqual([]);
   });
+
+  describe('is a new kind of what is answered', () => {
+    const kind = (value: object) => ({
+      type: 'object',
+      properties: { kind: { type: 'string', ...value } },
+      required: ['kind'],
+    });
+    const kinds = (...values: string[]) =>
+      build({ owner: { oneOf: values.map((value) => kind({ const: value })) } });
+    const before = kinds('person', 'key');
+
+    it('where a constant tells it from the others', () => {
+      expect(breaksOf(kinds('person', 'key', 'robot'), before)).toEqual([]);
+    });
+    it('and not where nothing does', () => {
+      const after = build({ owner: { oneOf: [kind({ const: 'person' }), kind({})] } });
+      expect(breaksOf(after, before)).toEqual([
+        '`Owner` as answered, `kind`: it is no list of values any more.',
+      ]);
+    });
+    it('and not where the only one has become another', () => {
+      expect(breaksOf(kinds('key'), kinds('person'))).toEqual([
+        '`Owner` as answered, `kind`: person is gone.',
+      ]);
+    });
+  });
 });

@@ -1,0 +1,1 @@
+ALTER TABLE "change_feed" ADD COLUMN "event_id" text;
