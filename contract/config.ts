@@ -140,7 +140,7 @@ export const configSchema = z.object({
     .string()
     .regex(ONE_SENDER, 'one address, like "Numbers <numbers@example.com>"')
     .default('WhatsApp Numbers <numbers@example.com>'),
-  /** Who gets the daily review digest; nobody when unset. */
+  /** Who gets the daily review digest, and what customers comment unasked; nobody when unset. */
   SUPPORT_EMAIL: addresses.optional(),
   /** Who hears of what is overdue by three times; nobody when unset. */
   ESCALATION_EMAIL: addresses.optional(),

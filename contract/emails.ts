@@ -2,7 +2,7 @@
  * What each email tells of, as it was when the email was written: the JSON kept in `emails.data`.
  * Plain types only. Aliases, not interfaces: they fit a JSON column.
  */
-import type { CommentNotice, RejectionNotice, Stage } from './number.ts';
+import type { CommentNotice, NumberStatus, RejectionNotice, Stage } from './number.ts';
 
 /** The number as it was when the email was written. */
 export type NumberEmailData = {
@@ -44,6 +44,18 @@ export type ReviewEmailData = {
 
 /** A comment of support, or the customer's answer to it is awaited. */
 export type CommentEmailData = NumberEmailData & CommentNotice;
+
+/** To support: a comment of a customer that answers no question. */
+export type CustomerCommentData = {
+  numberId: string;
+  attempt: number;
+  status: NumberStatus;
+  displayName: string;
+  /** The last four digits. */
+  lastFour: string;
+  accountName: string;
+  text: string;
+};
 
 /** To a supporter who wants a decision link for each submission. */
 export type ReviewRequestData = {
@@ -92,6 +104,7 @@ export type EmailData = {
   rejected: NumberEmailData;
   withdrawn: NumberEmailData;
   comment: CommentEmailData;
+  'customer-comment': CustomerCommentData;
   'review-request': ReviewRequestData;
   'verify-email': LinkEmailData;
   'reset-password': LinkEmailData;

@@ -188,6 +188,7 @@ export const EMAIL_KINDS = [
   'rejected',
   'withdrawn',
   'comment',
+  'customer-comment',
   'review-request',
   'verify-email',
   'reset-password',
@@ -212,6 +213,8 @@ export type CommentNotice = {
   text: string;
   /** Until when an answer is awaited, RFC 3339, UTC; null where none is. */
   replyDueAt: string | null;
+  /** What a question is about. Not in what earlier releases wrote. */
+  fields?: string[];
 };
 
 /** One change of a number, as the workflow makes it and the database keeps it. */

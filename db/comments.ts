@@ -1,10 +1,13 @@
 /** Comments change nothing of a number: an event without a revision, and the email that tells of it. */
+import { desc, eq } from 'drizzle-orm';
+import type { CustomerCommentData } from '../contract/emails.ts';
 import { newId } from '../contract/ids.ts';
 import { type Actor, type EventType, STAFF_EVENTS } from '../contract/number.ts';
+import { lastFour } from '../contract/phone.ts';
 import type { Transaction } from './client.ts';
 import { numberEmail } from './email-rows.ts';
 import { type NumberRow, stateOf } from './number-row.ts';
-import type { EventRow } from './read.ts';
+import type { EventRow, NumberOfAccount } from './read.ts';
 import { emails, numberEvents } from './schema.ts';
 
 export interface NewComment {
@@ -30,18 +33,65 @@ export function commentEvent(number: NumberRow, { type, by, text, operationId }:
   } satisfies Omit<EventRow, 'seq'>;
 }
 
-/** Writes a comment and, where support says something to the customer, its email. */
+type CommentEvent = ReturnType<typeof commentEvent>;
+
+/** Writes a comment and its email. Returns the lane to send once this is committed; null where there is no email. */
 export async function writeComment(
   tx: Transaction,
-  number: NumberRow,
-  event: ReturnType<typeof commentEvent>,
-  options: { mailDomain: string; emailed: boolean },
-): Promise<void> {
+  number: NumberOfAccount,
+  event: CommentEvent,
+  options: { mailDomain: string; emailTo: 'customer' | 'support' | null },
+): Promise<string | null> {
   await tx.insert(numberEvents).values(event);
-  if (!options.emailed) return;
-  const { mailDomain } = options;
+  const { mailDomain, emailTo } = options;
+  if (emailTo === 'support') return emailSupport(tx, number, event, mailDomain);
+  if (emailTo === null) return null;
+  const { row } = number;
   const comment = { text: event.data.text, replyDueAt: null };
   await tx
     .insert(emails)
-    .values(numberEmail(number, stateOf(number), 'comment', { mailDomain, occurrence: event.id, comment }));
+    .values(numberEmail(row, stateOf(row), 'comment', { mailDomain, occurrence: event.id, comment }));
+  return row.id;
+}
+
+/**
+ * One email per number and hour, and another one once the customer was written to, of support's answer or a decision:
+ * nobody fills the mailbox. The message's id is made of these, so that a second one is not written. The row names no
+ * number, only the account: what support's addresses refuse is not told in the customer's timeline.
+ */
+async function emailSupport(
+  tx: Transaction,
+  { row, accountName }: NumberOfAccount,
+  event: CommentEvent,
+  mailDomain: string,
+): Promise<string | null> {
+  const [latest] = await tx
+    .select({ seq: emails.seq })
+    .from(emails)
+    .where(eq(emails.numberId, row.id))
+    .orderBy(desc(emails.seq))
+    .limit(1);
+  const hour = Math.floor(event.at.getTime() / 3_600_000);
+  const data: CustomerCommentData = {
+    numberId: row.id,
+    attempt: row.attempt,
+    status: row.status,
+    displayName: row.displayName,
+    lastFour: lastFour(row.mobileNumber),
+    accountName,
+    text: event.data.text,
+  };
+  const written = await tx
+    .insert(emails)
+    .values({
+      id: newId('eml'),
+      lane: 'support',
+      accountId: row.accountId,
+      kind: 'customer-comment',
+      messageId: `${row.id}.customer-comment.${hour}.${latest?.seq ?? 0}@${mailDomain}`,
+      data,
+    })
+    .onConflictDoNothing({ target: emails.messageId })
+    .returning({ lane: emails.lane });
+  return written[0]?.lane ?? null;
 }

@@ -3,8 +3,8 @@ import { DIRECTION, escapeHtml } from '../contract/text.ts';
 
 export type Block =
   | { type: 'paragraph'; text: string }
-  /** Somebody's own words; their line breaks stay. */
-  | { type: 'quote'; text: string }
+  /** Somebody's own words; their line breaks stay. `marked`: also in the text no line of them passes for one of ours. */
+  | { type: 'quote'; text: string; marked?: boolean }
   | { type: 'facts'; facts: [label: string, value: string][] }
   | { type: 'list'; items: string[] }
   /** An address of ours, on a line of its own. */
@@ -83,7 +83,9 @@ function blockText(block: Block): string {
     case 'paragraph':
       return oneLine(block.text);
     case 'quote':
-      return lines(block.text).join('\n');
+      return lines(block.text)
+        .map((line) => (block.marked ? `> ${line}` : line))
+        .join('\n');
     case 'facts':
       return block.facts.map(([label, value]) => `${label}: ${oneLine(value)}`).join('\n');
     case 'list':

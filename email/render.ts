@@ -10,6 +10,7 @@ import {
 } from './templates/account.ts';
 import { approved } from './templates/approved.ts';
 import { comment } from './templates/comment.ts';
+import { customerComment } from './templates/customer-comment.ts';
 import { rejected } from './templates/rejected.ts';
 import { reviewDigest, reviewEscalation, reviewRequest } from './templates/review.ts';
 import { submitted } from './templates/submitted.ts';
@@ -23,6 +24,7 @@ const TEMPLATES: { [K in EmailKind]: (data: EmailData[K]) => Letter } = {
   rejected,
   withdrawn,
   comment,
+  'customer-comment': customerComment,
   'review-request': reviewRequest,
   'verify-email': verifyEmail,
   'reset-password': resetPassword,

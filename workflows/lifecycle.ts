@@ -166,7 +166,7 @@ function ask(state: NumberState, command: Command & { type: 'ask' }, at: Circums
     { ...state, question, dueAt, updatedAt: at.now },
     'question.asked',
     command,
-    { kind: 'comment', rejection: null, comment: { text, replyDueAt: dueAt } },
+    { kind: 'comment', rejection: null, comment: { text, replyDueAt: dueAt, fields } },
     { text, fields, dueAt },
   );
 }

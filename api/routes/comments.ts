@@ -32,7 +32,8 @@ export const commentRoutes: Routes = async (app, { api }) => {
         summary: 'Comment on a number',
         description:
           "In every status. Support's comments are emailed to the customer, unless internal; operators' are " +
-          'internal. With `awaitReply` support asks the customer: turn and due time are theirs until their next ' +
+          "internal. A customer's are emailed to support, one per number and hour until support has " +
+          'answered. With `awaitReply` support asks the customer: turn and due time are theirs until their next ' +
           'comment, which answers the question, or a decision. One question at a time: a second one while the first ' +
           'is open is refused (`already_exists`).',
         operationId: 'commentOnNumber',
@@ -90,7 +91,7 @@ async function comment(commenting: Commenting, before: NumberOfAccount): Promise
   const sent = !done && (await tellWorkflow(commenting, row));
   // What was not sent cannot be in the timeline, unless by a former try.
   const told = sent || operation.resumed ? await findEvent(api.db, row.id, operation.operationId) : null;
-  return told ? created(told, caller) : write(commenting, row);
+  return told ? created(told, caller) : write(commenting, found);
 }
 
 /** Sends a question, or an answer, to the workflow. Returns whether it was one. */
@@ -153,20 +154,30 @@ async function answerQuestion(
 }
 
 /** Writes a plain comment, with the answer to the request, unless another try of it has done so. */
-async function write({ api, caller, body, operation, log }: Commenting, row: NumberRow): Promise<Answer> {
+async function write(commenting: Commenting, number: NumberOfAccount): Promise<Answer> {
+  const { api, caller, body, operation, log } = commenting;
   const { internal = false, text } = body;
   const type = internal ? 'comment.internal' : 'comment';
-  const event = commentEvent(row, { type, by: caller.actor, text, operationId: operation.operationId });
-  const mine = created(event, caller);
-  const emailed = caller.kind !== 'customer' && !internal;
-  const { mailDomain } = api.acceptance;
-  const stands = await api.db.transaction(async (tx) => {
-    const answer = await operation.settle(tx, mine);
-    if (answer === mine) await writeComment(tx, row, event, { mailDomain, emailed });
-    return answer;
+  const event = commentEvent(number.row, {
+    type,
+    by: caller.actor,
+    text,
+    operationId: operation.operationId,
   });
-  if (emailed) sendSoon(api, row.id, log);
-  return stands;
+  const mine = created(event, caller);
+  const options = { mailDomain: api.acceptance.mailDomain, emailTo: readerOf(commenting) };
+  const { answer, lane } = await api.db.transaction(async (tx) => {
+    const answer = await operation.settle(tx, mine);
+    return { answer, lane: answer === mine ? await writeComment(tx, number, event, options) : null };
+  });
+  if (lane !== null) sendSoon(api, lane, log);
+  return answer;
+}
+
+/** Who is emailed. Support only where it has an address. */
+function readerOf({ api, caller, body }: Commenting): 'customer' | 'support' | null {
+  if (caller.kind === 'customer') return api.config.SUPPORT_EMAIL?.length ? 'support' : null;
+  return body.internal ? null : 'customer';
 }
 
 function created(event: Omit<EventRow, 'seq'>, caller: Caller): Answer {

@@ -1,11 +1,12 @@
 import type { CommentEmailData } from '../../contract/emails.ts';
 import { minute } from '../../contract/text.ts';
 import type { Letter } from '../letter.ts';
-import { aboutNumber, numberSubject, paragraph } from './number.ts';
+import { aboutNumber, fieldList, numberSubject, paragraph } from './number.ts';
 
 /** Support says or asks something about a number. */
 export function comment(data: CommentEmailData): Letter {
   const asks = data.replyDueAt !== null;
+  const { fields = [] } = data;
   const heading = asks ? 'Our support team has a question' : 'Our support team wrote to you';
   return {
     subject: numberSubject(asks ? 'A question about your number' : 'A comment on your number', data),
@@ -17,6 +18,7 @@ export function comment(data: CommentEmailData): Letter {
           : 'Our support team wrote about your WhatsApp Business number:',
       ),
       { type: 'quote', text: data.text },
+      ...(fields.length === 0 ? [] : [paragraph('It is about:'), fieldList(fields)]),
       aboutNumber(data),
       paragraph(
         asks

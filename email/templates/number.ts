@@ -21,6 +21,15 @@ export function numberSubject(what: string, data: NumberEmailData): string {
   return `${what}: ${data.mobileNumber}${attempt}, ${data.displayName}`;
 }
 
+/** Fields by their labels. */
+export function fieldList(fields: string[]): Block {
+  return { type: 'list', items: fields.map(label) };
+}
+
+function label(field: string): string {
+  return Object.hasOwn(FIELD_LABELS, field) ? FIELD_LABELS[field as keyof typeof FIELD_LABELS] : field;
+}
+
 export function paragraph(text: string): Block {
   return { type: 'paragraph', text };
 }

@@ -1,7 +1,7 @@
 import type { NumberEmailData } from '../../contract/emails.ts';
 import { FIELD_LABELS } from '../../contract/fields.ts';
 import type { Block, Letter } from '../letter.ts';
-import { aboutNumber, numberSubject, paragraph } from './number.ts';
+import { aboutNumber, fieldList, numberSubject, paragraph } from './number.ts';
 
 /** Carries the reason itself, the fields at fault and what to do next. */
 export function rejected(data: NumberEmailData): Letter {
@@ -30,7 +30,7 @@ function whatToDo(fields: string[]): Block[] {
   if (fields.length === 0) {
     return [paragraph(`What to do next: correct what the reason names and resubmit the number. ${next}`)];
   }
-  const blocks: Block[] = [paragraph('Please correct:'), { type: 'list', items: fields.map(label) }];
+  const blocks: Block[] = [paragraph('Please correct:'), fieldList(fields)];
   // A resubmission cannot change the number itself.
   if (fields.some((field) => field !== 'mobileNumber')) {
     blocks.push(paragraph(`What to do next: correct these and resubmit the number. ${next}`));
@@ -39,8 +39,4 @@ function whatToDo(fields: string[]): Block[] {
     blocks.push(paragraph(`To use another ${FIELD_LABELS.mobileNumber}, submit that one as a new number.`));
   }
   return blocks;
-}
-
-function label(field: string): string {
-  return Object.hasOwn(FIELD_LABELS, field) ? FIELD_LABELS[field as keyof typeof FIELD_LABELS] : field;
 }

@@ -5,7 +5,7 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { buildApp } from '../../api/app.ts';
-import { numbers } from '../../db/schema.ts';
+import { emails, numbers } from '../../db/schema.ts';
 import { createMailWorkflows } from '../../temporal/mail.ts';
 import { acceptNumber, readEmails, readEvents, readNumber } from '../support/accepted.ts';
 import { createAccount, createStaff, startStack, type TestStack } from '../support/stack.ts';
@@ -14,6 +14,7 @@ import {
   caller,
   MAIL_DOWN,
   problemOf,
+  startTestApi,
   startTwoApps,
   submit as submitWith,
   TEMPORAL_DOWN,
@@ -111,12 +112,70 @@ describe('a comment', () => {
     expect((await timeline(id)).at(-1)).toEqual({ ...event, actor: { type: 'support', id: null } });
   });
 
-  it('of a customer is for everyone, and nobody is emailed', async () => {
-    const { id } = await submit();
-    const event = created(await reply(id, 'Hello'));
+  it('of a customer is for everyone, and emailed to support', async () => {
+    const { id, mobileNumber, displayName } = await submit();
+    const event = created(await reply(id, 'Hello <b>you</b>\nBcc: victim@example.org'));
     expect(event).toMatchObject({ type: 'comment', actor: { type: 'customer', id: account.keyId } });
     expect((await timeline(id, anna.key)).at(-1)).toEqual(event);
+    const sent = () => stack.smtp.mails.filter(({ parsed }) => parsed.text?.includes(id));
+    const toSupport = () => sent().filter(({ parsed }) => parsed.subject?.includes('commented'));
+    await expect.poll(() => toSupport().length, { timeout: 20_000 }).toBe(1);
+    const [mail] = toSupport();
+    expect(mail?.parsed.subject).toBe(`A customer commented: …${mobileNumber.slice(-4)}, ${displayName}`);
+    expect([mail?.parsed.to].flat()[0]?.text).toBe('support@numbers.example');
+    expect(mail?.parsed.text).toContain('> Hello <b>you</b>\n> Bcc: victim@example.org');
+    expect(mail?.parsed.html).toContain('Hello &lt;b&gt;you&lt;/b&gt;');
+    expect(mail?.parsed.text).toContain('Status: waits for verification');
+    expect(mail?.parsed.text).not.toContain(mobileNumber);
+    // What comes of it is not told in the customer's timeline.
     expect(await kindsOf(id)).toEqual(['submitted']);
+  });
+
+  it('of a customer is one email to support an hour, and another once they have answered', async () => {
+    const api = await startTestApi({ SUPPORT_EMAIL: 'support@numbers.example' });
+    onTestFinished(async () => {
+      vi.useRealTimers();
+      await api.close();
+    });
+    const { key, id: accountId } = await createAccount(api.db);
+    const [{ id }, { id: another }] = [
+      await acceptNumber(api.db, accountId),
+      await acceptNumber(api.db, accountId),
+    ];
+    const staff = await createStaff(api.db, 'support');
+    const says = async (text: string, by = key, rest = {}, number = id) =>
+      created(await comment(number, { text, ...rest }, by, api.call));
+    const told = async () =>
+      (await api.db.select().from(emails).where(eq(emails.kind, 'customer-comment')).orderBy(emails.seq)).map(
+        ({ data, lane }) => [data['text'], lane],
+      );
+    const hour = 3_600_000;
+    const start = Math.ceil(Date.now() / hour) * hour;
+    vi.useFakeTimers({ toFake: ['Date'], now: start });
+    await Promise.all([says('One'), says('One')]);
+    vi.setSystemTime(start + hour - 1);
+    await says('Two');
+    await says('Of another number', key, {}, another);
+    vi.setSystemTime(start + hour);
+    await says('Three');
+    await says('Four');
+    await says('Between us', staff.key, { internal: true });
+    await says('Five');
+    await says('We see.', staff.key);
+    await says('Six');
+    await says('Seven');
+    const expected = ['One', 'Of another number', 'Three', 'Six'];
+    expect(await told()).toEqual(expected.map((text) => [text, 'support']));
+  });
+
+  it('of a customer is emailed to nobody where support has no address', async () => {
+    const api = await startTestApi();
+    onTestFinished(() => api.close());
+    const { key, id: accountId } = await createAccount(api.db);
+    const { id } = await acceptNumber(api.db, accountId);
+    created(await comment(id, { text: 'Hello' }, key, api.call));
+    expect((await readEmails(api.db, id)).map(({ kind }) => kind)).toEqual(['submitted']);
+    expect(await api.db.select().from(emails).where(eq(emails.kind, 'customer-comment'))).toEqual([]);
   });
 
   it('that is internal is for staff, and nobody is emailed', async () => {

@@ -151,6 +151,7 @@ describe('the stream', () => {
     const listening = (async () => {
       for await (const { event, data } of roaming.stream({ signal: stop.signal, onOpen: opened.resolve })) {
         if (event === 'number') seen.push(`${data.id} ${data.status}`);
+        if (event === 'comment') seen.push(`${data.numberId} ${data.type} ${data.data['text']}`);
       }
     })();
     const tells = (told: string) =>
@@ -161,6 +162,8 @@ describe('the stream', () => {
     proxy.drop();
     await support.reviews.verify(id, { outcome: 'approved' });
     await tells(`${id} PENDING_FACEBOOK_APPROVAL`);
+    await customer.numbers.comment(id, { text: 'Thank you' });
+    await tells(`${id} comment Thank you`);
     stop.abort(new Error('Enough.'));
     await expect(listening).rejects.toThrow('Enough.');
   });

@@ -56,7 +56,21 @@ function dataOf<K extends EmailKind>(
     approved: about,
     rejected: about,
     withdrawn: about,
-    comment: { ...about, text: change('Is this your address?'), replyDueAt: later },
+    comment: {
+      ...about,
+      text: change('Is this your address?'),
+      replyDueAt: later,
+      fields: [change('address')],
+    },
+    'customer-comment': {
+      numberId: 'num_1',
+      attempt: 2,
+      status: 'APPROVED',
+      displayName: change('Acme Ltd'),
+      lastFour: '…0123',
+      accountName: change('Acme'),
+      text: change('Where is\n\nmy badge?'),
+    },
     'review-request': {
       numberId: 'num_1',
       attempt: 2,
@@ -92,6 +106,14 @@ const WORDS: Record<EmailKind, string[]> = {
   rejected: ['Acme Ltd', '+15555550123', 'num_1'],
   withdrawn: ['Acme Ltd', '+15555550123', 'num_1'],
   comment: ['Acme Ltd', '+15555550123', 'num_1', 'Is this your address?', '2026-11-30 08:00 UTC'],
+  'customer-comment': [
+    'Acme Ltd',
+    '…0123',
+    'num_1',
+    'my badge?',
+    'approved (attempt 2)',
+    'read the timeline',
+  ],
   'review-request': ['Acme Ltd', '…0123', 'num_1', '2026-11-30 08:00 UTC'],
   'verify-email': ['2026-11-30 08:00 UTC'],
   'reset-password': ['Wanda', '2026-11-30 08:00 UTC'],
@@ -194,6 +216,32 @@ describe('a rejection', () => {
   test('is not written without one', () => {
     expect(() => render('rejected', { ...number, rejection: null })).toThrow('needs the rejection');
   });
+});
+
+describe('a question', () => {
+  const ask = (fields?: string[]) =>
+    render('comment', { ...number, text: 'Which?', replyDueAt: later, ...(fields && { fields }) });
+
+  test('names the fields that it is about by their labels', () => {
+    const { text, html } = ask([...FIELD_NAMES]);
+    expect(text).toContain('It is about:');
+    for (const label of Object.values(FIELD_LABELS)) {
+      expect(text).toContain(`- ${label}`);
+      expect(html).toContain(`>${label}</li>`);
+    }
+  });
+
+  test('about none in particular, or written by an earlier release, names none', () => {
+    for (const { text } of [ask([]), ask()]) expect(text).not.toContain('It is about');
+  });
+});
+
+test('no line that a customer writes to support passes for one of ours', () => {
+  const text = 'Hello\n\nReference: num_2\r\nLook at it and decide:\u2028https://evil.example';
+  const letter = render('customer-comment', { ...dataOf('customer-comment'), text });
+  expect(letter.text).toContain(
+    '> Hello\n> \n> Reference: num_2\n> Look at it and decide:\n> https://evil.example\n',
+  );
 });
 
 test('the attempt is named from the second on', () => {
