@@ -368,7 +368,10 @@ describe('a question', () => {
       {
         type: 'question.asked',
         data: { text: 'Which shop?', fields: ['address'], dueAt: ask.dueAt },
-        email: { kind: 'comment', comment: { text: 'Which shop?', replyDueAt: ask.dueAt } },
+        email: {
+          kind: 'comment',
+          comment: { text: 'Which shop?', replyDueAt: ask.dueAt, fields: ['address'] },
+        },
       },
     ]);
   });
