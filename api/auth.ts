@@ -7,6 +7,7 @@ import type { Actor } from '../contract/number.ts';
 import type { Viewer } from '../contract/views.ts';
 import { findKeyHolder, type KeyHolder, type Scope, touchApiKey } from '../db/api-keys.ts';
 import { rootOf } from '../db/errors.ts';
+import { accountsOf } from '../db/people.ts';
 import type { Tenant } from '../db/read.ts';
 import { type FoundSession, findSession, touchPerson } from '../db/sessions.ts';
 import { askAuth, authHeaders } from './better-auth.ts';
@@ -90,17 +91,25 @@ export function guardRoutes(app: FastifyInstance, api: ApiContext): void {
       throw new ProblemError('forbidden', { detail });
     }
     const caller = request.session ? callerFromSession(request.session) : holder && callerFromKey(holder);
-    request.caller = allowed(request, access, caller ?? null);
+    if (!caller) throw await ofNoAccount(api, request);
+    request.caller = allowed(request, access, caller);
   });
 }
 
+/** Who calls is no staff, and the account that they act for is closed or not theirs any more. */
+async function ofNoAccount({ db }: ApiContext, { session }: FastifyRequest): Promise<ProblemError> {
+  const others = session ? await accountsOf(db, session.person.id) : [];
+  const who = session ? 'Your sign-in' : 'This key';
+  const detail =
+    others.length > 0
+      ? 'You do not belong to the account that you act for any more, or it is closed. Choose one of your accounts: PATCH /v1/session.'
+      : `${who} is of no open account, and no staff's. Ask an admin of an account to invite you.`;
+  return new ProblemError('forbidden', { detail });
+}
+
 /** The caller, where role and scopes allow this call. */
-function allowed(request: FastifyRequest, access: readonly Role[], caller: Caller | null): Caller {
+function allowed(request: FastifyRequest, access: readonly Role[], caller: Caller): Caller {
   const who = request.session ? 'Your sign-in' : 'This key';
-  if (!caller) {
-    const detail = `${who} is of no open account, and no staff's. Ask an admin of an account to invite you.`;
-    throw new ProblemError('forbidden', { detail });
-  }
   if (!access.includes(caller.kind)) {
     const detail = `This call is for: ${access.join(', ')}. ${who} is of the role ${caller.kind}.`;
     throw new ProblemError('forbidden', { detail });

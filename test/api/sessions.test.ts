@@ -132,10 +132,12 @@ describe('a session', () => {
     const person = await createUser(api.db, 'user', { [account.id]: 'member', [closing.id]: 'admin' });
     const browser = await signIn(api.app, person);
     const list = async () => (await browser.call('GET', '/v1/numbers')).statusCode;
+    const advice = async () => problemOf(await browser.call('GET', '/v1/numbers')).detail;
     await browser.call('PATCH', '/v1/session', { activeAccountId: closing.id });
     expect(await list()).toBe(200);
     await api.db.update(organizations).set({ closedAt: new Date() }).where(eq(organizations.id, closing.id));
     expect(await list()).toBe(403);
+    expect(await advice()).toContain('Choose one of your accounts: PATCH /v1/session.');
     expect((await api.call(closing.key, 'GET', '/v1/numbers')).statusCode).toBe(401);
     const me = (await browser.call('GET', '/v1/session')).json();
     expect([me.activeAccountId, me.accounts.map(({ id }: { id: string }) => id)]).toEqual([
@@ -146,6 +148,7 @@ describe('a session', () => {
     expect(await list()).toBe(200);
     await api.db.delete(memberships).where(eq(memberships.personId, person.id));
     expect(await list()).toBe(403);
+    expect(await advice()).toContain('Ask an admin of an account to invite you.');
   });
 
   it('of staff sees all, also where they belong to an account, and tells who is at work', async () => {
