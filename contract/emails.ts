@@ -14,6 +14,8 @@ export type NumberEmailData = {
   attempt: number;
   /** Who rejected, why, and the fields at fault; null in every other email. */
   rejection: RejectionNotice | null;
+  /** The reason that came with an approval. Not in what earlier releases wrote. */
+  note?: string | null;
 };
 
 /** One waiting number in a review email. Times are RFC 3339, UTC. */

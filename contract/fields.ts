@@ -279,7 +279,7 @@ export const decisionBody = z
         lineBreaks: true,
         about: {
           description:
-            'Required to reject. The submitter reads it, in the email and in the timeline, also where it comes with an approval.',
+            'Required to reject. The submitter reads it, in the email and in the timeline, also where it comes with an approval; where two have to approve, with the second.',
           example: 'The address belongs to another company.',
         },
       }).nullish(),

@@ -21,6 +21,7 @@ export function numberEmail(
     mailDomain: string;
     occurrence?: number | string;
     rejection?: RejectionNotice | null;
+    note?: string | null;
     comment?: CommentNotice;
   },
 ) {
@@ -31,6 +32,7 @@ export function numberEmail(
     displayName: state.profile.displayName,
     attempt: state.attempt,
     rejection: options.rejection ?? null,
+    note: options.note ?? null,
     ...options.comment,
   };
   return {

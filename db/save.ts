@@ -2,6 +2,7 @@
 import { and, eq, getTableColumns, gte, inArray, or, type SQL, sql, type Table } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import {
+  type EmailKind,
   type NumberEvent,
   type NumberState,
   type SaveRequest,
@@ -179,12 +180,14 @@ function eventRows(row: NumberRow, events: NumberEvent[]) {
 }
 
 function emailRows(row: NumberRow, state: NumberState, events: NumberEvent[], mailDomain: string) {
-  return events.flatMap(({ email, revision }) =>
+  return events.flatMap(({ email, revision, data }) =>
     email
       ? [
           numberEmail(row, state, email.kind, {
             ...email,
             mailDomain,
+            // From the event: the workflow names only the kind, and saved histories have to replay.
+            ...(isApproval(email.kind) && { note: (data['reason'] ?? null) as string | null }),
             // Support may ask more than once.
             ...(email.kind === 'comment' && { occurrence: revision }),
           }),
@@ -192,6 +195,8 @@ function emailRows(row: NumberRow, state: NumberState, events: NumberEvent[], ma
       : [],
   ) satisfies Record<(typeof EMAIL_FIELDS)[number], unknown>[];
 }
+
+const isApproval = (kind: EmailKind) => kind === 'verified' || kind === 'approved';
 
 /** Columns by their names in the database. */
 function names(table: Table, fields: readonly string[]): SQL {

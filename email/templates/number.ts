@@ -30,6 +30,11 @@ function label(field: string): string {
   return Object.hasOwn(FIELD_LABELS, field) ? FIELD_LABELS[field as keyof typeof FIELD_LABELS] : field;
 }
 
+/** What the reviewer said with an approval, in their own words; nothing where they said nothing. */
+export function noted(before: string, { note = null }: NumberEmailData): Block[] {
+  return note === null ? [] : [paragraph(before), { type: 'quote', text: note }];
+}
+
 export function paragraph(text: string): Block {
   return { type: 'paragraph', text };
 }

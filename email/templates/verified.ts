@@ -1,6 +1,6 @@
 import type { NumberEmailData } from '../../contract/emails.ts';
 import type { Letter } from '../letter.ts';
-import { aboutNumber, numberSubject, paragraph } from './number.ts';
+import { aboutNumber, noted, numberSubject, paragraph } from './number.ts';
 
 /** Support approved; now it is Facebook's turn. */
 export function verified(data: NumberEmailData): Letter {
@@ -10,6 +10,7 @@ export function verified(data: NumberEmailData): Letter {
     blocks: [
       paragraph('Good news: our support team checked the details of your number, and they are in order.'),
       aboutNumber(data),
+      ...noted('Our support team adds:', data),
       paragraph(
         'The number is now with Facebook for approval. You do not have to do anything: we write to you as soon as Facebook has decided.',
       ),

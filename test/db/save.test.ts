@@ -172,3 +172,20 @@ async function currentRow(
   const { status, revision, profile } = await readState(database.db, row.id);
   return { status, revision, website: profile.website, address: profile.address };
 }
+
+test('the emails of approvals have the reasons that came with them', async () => {
+  const row = await accept();
+  const noted = (reason: string, decisionId: string) => decision({ decisionId, reason });
+  await save(
+    after(
+      row,
+      { type: 'verify', decision: noted('Complete.', 'op_verify') },
+      { type: 'decideFacebook', decision: noted('Welcome.', 'op_facebook') },
+    ),
+  );
+  expect(await readEmails(database.db, row.id)).toMatchObject([
+    { kind: 'submitted', data: { rejection: null } },
+    { kind: 'verified', data: { rejection: null, note: 'Complete.' } },
+    { kind: 'approved', data: { rejection: null, note: 'Welcome.' } },
+  ]);
+});

@@ -44,6 +44,7 @@ function dataOf<K extends EmailKind>(
     ...number,
     displayName: change(number.displayName),
     rejection: { by: 'facebook', reason: change('Reason'), code: change('code'), fields: [change('field')] },
+    note: change('Well done.'),
   };
   const reviews = {
     ...review,
@@ -101,8 +102,8 @@ function dataOf<K extends EmailKind>(
 /** What each kind of email has to say. */
 const WORDS: Record<EmailKind, string[]> = {
   submitted: ['Acme Ltd', '+15555550123', 'num_1'],
-  verified: ['Acme Ltd', '+15555550123', 'num_1'],
-  approved: ['Acme Ltd', '+15555550123', 'num_1'],
+  verified: ['Acme Ltd', '+15555550123', 'num_1', 'Well done.'],
+  approved: ['Acme Ltd', '+15555550123', 'num_1', 'Well done.'],
   rejected: ['Acme Ltd', '+15555550123', 'num_1'],
   withdrawn: ['Acme Ltd', '+15555550123', 'num_1'],
   comment: ['Acme Ltd', '+15555550123', 'num_1', 'Is this your address?', '2026-11-30 08:00 UTC'],
@@ -242,6 +243,12 @@ test('no line that a customer writes to support passes for one of ours', () => {
   expect(letter.text).toContain(
     '> Hello\n> \n> Reference: num_2\n> Look at it and decide:\n> https://evil.example\n',
   );
+});
+
+test.each(['verified', 'approved'] as const)('%s has no empty place where no reason came', (kind) => {
+  for (const said of [{ note: null }, {}]) {
+    expect(render(kind, { ...number, ...said }).html).not.toMatch(/adds:|note:/);
+  }
 });
 
 test('the attempt is named from the second on', () => {
