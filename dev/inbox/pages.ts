@@ -5,6 +5,7 @@ import type { Address, Message, MessageSummary } from './message.ts';
 const STYLE = `
   :root { color-scheme: light dark; }
   body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
+  th, td { box-sizing: border-box; }
   table { border-collapse: collapse; width: 100%; }
   th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid #8884; overflow-wrap: break-word; }
   td:last-child { overflow-wrap: anywhere; width: 100%; }
@@ -48,6 +49,28 @@ export function listPage(messages: MessageSummary[], start: number, limit: numbe
   );
 }
 
+/** With a character at the end that ends no sentence. */
+const LINK = /(https?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]])/i;
+
+/** Escaped, with its addresses as links. */
+function linked(text: string): string {
+  // Split by a pattern in brackets, every second part is what it matched.
+  const parts = text.split(LINK).map((part, index) => {
+    const shown = escapeHtml(part);
+    return index % 2 === 0 ? shown : `<a href="${shown}" target="_blank" rel="noreferrer">${shown}</a>`;
+  });
+  return parts.join('');
+}
+
+/**
+ * What the frame shows: a message's HTML, whose links open in a tab of their own. A browser takes what the message
+ * says of a doctype, `<html>` and `<head>` also after this, and the first `<base>` wins.
+ */
+export const framed = (html: string) => `<!doctype html><base target="_blank">${html}`;
+
+/** What a message's HTML may do: open tabs for its links, which are free of this. Nothing in it runs. */
+export const SANDBOX = 'allow-popups allow-popups-to-escape-sandbox';
+
 /** One message: its text as text, its HTML in a frame in which nothing runs. */
 export function messagePage(message: Message): string {
   const { ID, Subject, From, To, Cc, Bcc, Date: date, MessageID, Text, HTML, Attachments } = message;
@@ -66,7 +89,7 @@ export function messagePage(message: Message): string {
   return page(
     Subject || '(no subject)',
     `<p><a href="/">Inbox</a></p><h1>${escapeHtml(Subject) || '(no subject)'}</h1><dl>${list.join('')}</dl>
-<h2>Text</h2>${Text ? `<pre>${escapeHtml(Text)}</pre>` : '<p>This message has no text part.</p>'}
-<h2>HTML</h2>${HTML ? `<iframe sandbox="" title="HTML of the message" src="/messages/${ID}/html"></iframe>` : '<p>This message has no HTML part.</p>'}`,
+<h2>Text</h2>${Text ? `<pre>${linked(Text)}</pre>` : '<p>This message has no text part.</p>'}
+<h2>HTML</h2>${HTML ? `<iframe sandbox="${SANDBOX}" title="HTML of the message" src="/messages/${ID}/html"></iframe>` : '<p>This message has no HTML part.</p>'}`,
   );
 }

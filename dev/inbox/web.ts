@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { listPage, messagePage } from './pages.ts';
+import { framed, listPage, messagePage, SANDBOX } from './pages.ts';
 import type { MessageStore } from './store.ts';
 
 const pageQuery = z.object({
@@ -12,8 +12,11 @@ const params = z.object({ id: z.string() });
 /** Own pages: no script, nothing from elsewhere. */
 const PAGE_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; form-action 'none'";
-/** A message's HTML: sandboxed also when opened by itself; loads nothing, so that a sender learns nothing. */
-const MESSAGE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+/**
+ * A message's HTML: sandboxed also when opened by itself; loads nothing, so that a sender learns nothing, and runs
+ * nothing, `javascript:` links included. Its own `<base href>` does not count.
+ */
+const MESSAGE_POLICY = `sandbox ${SANDBOX}; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'`;
 
 /** Mailpit's two GET calls and a page to read by. */
 export function createWeb(store: MessageStore): FastifyInstance {
@@ -65,7 +68,7 @@ export function createWeb(store: MessageStore): FastifyInstance {
     const message = await store.get(params.parse(request.params).id);
     if (!message) return reply.code(404).type('text/plain').send('There is no such message.');
     reply.type('text/html; charset=utf-8').header('content-security-policy', MESSAGE_POLICY);
-    return message.HTML;
+    return framed(message.HTML);
   });
   return app;
 }

@@ -144,11 +144,36 @@ test('nothing that a message holds is run or breaks out of the pages', async () 
     expect(page.body).not.toContain('" onload="');
     expect(page.headers['content-security-policy']).toContain("default-src 'none'");
   }
-  expect((await get(`/messages/${ID}`)).body).toContain('<iframe sandbox=""');
-
   const html = await get(`/messages/${ID}/html`);
   expect(html.body).toContain('<script>');
-  expect(html.headers['content-security-policy']).toMatch(/^sandbox; default-src 'none'/);
+  const policy = String(html.headers['content-security-policy']);
+  expect(policy).toMatch(/^sandbox [^;]*; default-src 'none'/);
+  // No more than tabs for links: no scripts, no forms, no origin of ours, no other address in this tab.
+  const allowed = ['allow-popups', 'allow-popups-to-escape-sandbox'];
+  expect(/^sandbox ([^;]*);/.exec(policy)?.[1]?.split(' ')).toEqual(allowed);
+  const frame = (await get(`/messages/${ID}`)).body;
+  expect(/<iframe sandbox="([^"]*)"/.exec(frame)?.[1]?.split(' ')).toEqual(allowed);
+});
+
+test('links open in a tab of their own', async () => {
+  const url = 'https://numbers.example/reset-password?token=ver_a.b-c&x=1';
+  await send({
+    to: 'a@widgets.example',
+    subject: 'links',
+    text: `Open:\n${url}\n(or http://numbers.example/a). Not javascript:alert(1), nor https://"onclick=alert(1)`,
+    html: `<html><head><base target="_self"></head><body><a href="${url}">Open</a></body></html>`,
+  });
+  const { ID } = (await get('/api/v1/message/latest')).json();
+  const page = (await get(`/messages/${ID}`)).body;
+  const links = [...page.matchAll(/<a href="(http[^"]*)"([^>]*)>([^<]*)<\/a>/g)].map(([, ...link]) => link);
+  const escaped = url.replaceAll('&', '&amp;');
+  const apart = ' target="_blank" rel="noreferrer"';
+  expect(links).toEqual([
+    [escaped, apart, escaped],
+    ['http://numbers.example/a', apart, 'http://numbers.example/a'],
+  ]);
+  expect(page).not.toMatch(/href="javascript|"onclick/);
+  expect((await get(`/messages/${ID}/html`)).body).toMatch(/^<!doctype html><base target="_blank"><html>/);
 });
 
 test('messages are listed newest first, in pages, and survive a restart and a torn last line', async () => {
