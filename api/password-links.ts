@@ -4,9 +4,9 @@ import { passwordLink } from '../auth/links.ts';
 import { hashPassword } from '../auth/passwords.ts';
 import { recordAudit } from '../db/audit.ts';
 import type { Transaction } from '../db/client.ts';
-import { writeEmail } from '../db/email-rows.ts';
+import { hasHadEnough, writeEmail } from '../db/email-rows.ts';
 import { createLink, findLink, takeLatestLink, takeLink } from '../db/links.ts';
-import { lockPerson, type PersonRow, setPassword, updatePerson } from '../db/people.ts';
+import { findPerson, lockPerson, type PersonRow, setPassword, updatePerson } from '../db/people.ts';
 import { endSessions } from '../db/sessions.ts';
 import { originOf } from './audit.ts';
 import { actorOf } from './callers.ts';
@@ -23,6 +23,7 @@ export async function writePasswordLink(
   tx: Transaction,
   person: Pick<PersonRow, 'id' | 'name' | 'email' | 'role'>,
   kind: 'reset-password' | 'staff-invitation',
+  { signedUp = false } = {},
 ): Promise<void> {
   const { id, name, email, role } = person;
   const expiresAt = new Date(Date.now() + (kind === 'reset-password' ? RESET_MS : INVITATION_MS));
@@ -33,8 +34,31 @@ export async function writePasswordLink(
     expiresAt: expiresAt.toISOString(),
   };
   const letter = { lane: id, recipient: email, mailDomain: api.acceptance.mailDomain };
-  if (kind === 'reset-password') return writeEmail(tx, { ...letter, kind, data });
+  if (kind === 'reset-password') return writeEmail(tx, { ...letter, kind, data: { ...data, signedUp } });
   return writeEmail(tx, { ...letter, kind, data: { ...data, role: role === 'operator' ? role : 'support' } });
+}
+
+/**
+ * Writes to whoever has an account that somebody signed up with their address, with a link to set a password: else they
+ * would wait for an email in vain, as only the mailbox may tell them that they have one. The id of the person whose email
+ * is to be sent; null where there is none to write.
+ */
+export async function writeToHolder(
+  api: ApiContext,
+  request: FastifyRequest,
+  email: string,
+): Promise<string | null> {
+  return api.db.transaction(async (tx) => {
+    const person = await findPerson(tx, { email });
+    const signUpWaits = person?.role === 'user' && !person.emailVerified;
+    if (!person || signUpWaits || person.banned || (await hasHadEnough(tx, email, 'reset-password'))) {
+      return null;
+    }
+    await writePasswordLink(api, tx, person, 'reset-password', { signedUp: true });
+    const asked = { type: 'password.reset-requested', actor: null, targetId: person.id } as const;
+    await recordAudit(tx, { ...originOf(request), ...asked, data: { email, by: 'sign-up' } });
+    return person.id;
+  });
 }
 
 /**

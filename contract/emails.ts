@@ -83,6 +83,9 @@ export type LinkEmailData = {
   expiresAt: string;
 };
 
+/** `signedUp`: somebody signed up with an address that has an account already. Not in what earlier releases wrote. */
+export type PasswordEmailData = LinkEmailData & { signedUp?: boolean };
+
 export type InvitationData = LinkEmailData & {
   accountName: string;
   role: 'admin' | 'member';
@@ -109,7 +112,7 @@ export type EmailData = {
   'customer-comment': CustomerCommentData;
   'review-request': ReviewRequestData;
   'verify-email': LinkEmailData;
-  'reset-password': LinkEmailData;
+  'reset-password': PasswordEmailData;
   invitation: InvitationData;
   'staff-invitation': StaffInvitationData;
   'account-closed': AccountClosedData;

@@ -9,7 +9,7 @@ import { answers, noBody, SESSION_WRITES } from '../answers.ts';
 import { originOf } from '../audit.ts';
 import type { Routes } from '../context.ts';
 import { sendSoon } from '../mail.ts';
-import { setPasswordByLink, writePasswordLink } from '../password-links.ts';
+import { setPasswordByLink, writePasswordLink, writeToHolder } from '../password-links.ts';
 import { confirmEmail, repeatVerification, signUp } from '../sign-ups.ts';
 
 const tokenParams = z.object({
@@ -34,7 +34,7 @@ export const signUpRoutes: Routes = async (app, { api }) => {
         config,
         schema: {
           summary: 'Sign up and open an account',
-          description: `The account exists, with the person as its admin, once the link in the email was used. ${UNTOLD} Signing up again before that replaces what was sent.`,
+          description: `The account exists, with the person as its admin, once the link in the email was used. ${UNTOLD} Signing up again before that replaces what was sent. Where the address has an account already, the email says so, with a link to set a new password.`,
           operationId: 'signUp',
           tags: ['Session'],
           body: signUpBody,
@@ -45,7 +45,9 @@ export const signUpRoutes: Routes = async (app, { api }) => {
         const { password, ...wanted } = request.body;
         // Before the address is looked for: the same work for those that are taken.
         const hash = await hashPassword(password);
-        const personId = await signUp(api, request, { ...wanted, hash });
+        const personId =
+          (await signUp(api, request, { ...wanted, hash })) ??
+          (await writeToHolder(api, request, wanted.email));
         if (personId !== null) sendSoon(api, personId, request.log);
         return reply.code(202).send(undefined);
       },

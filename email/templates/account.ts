@@ -3,6 +3,7 @@ import type {
   AccountClosedData,
   InvitationData,
   LinkEmailData,
+  PasswordEmailData,
   StaffInvitationData,
 } from '../../contract/emails.ts';
 import { minute } from '../../contract/text.ts';
@@ -24,7 +25,8 @@ export function verifyEmail(data: LinkEmailData): Letter {
   };
 }
 
-export function resetPassword(data: LinkEmailData): Letter {
+export function resetPassword(data: PasswordEmailData): Letter {
+  if (data.signedUp) return signedUpAgain(data);
   return {
     subject: 'Set a new password',
     heading: 'Set a new password',
@@ -34,6 +36,22 @@ export function resetPassword(data: LinkEmailData): Letter {
       linkBlock('Set a new password', data.link),
       onlyYours(data),
       paragraph('If it was not you, ignore this email: your password stays as it is.'),
+    ],
+  };
+}
+
+function signedUpAgain(data: PasswordEmailData): Letter {
+  return {
+    subject: 'You have an account already',
+    heading: 'You have an account already',
+    blocks: [
+      paragraph(`Hello ${isolated(data.name)},`),
+      paragraph(
+        'somebody, hopefully you, signed up with this address, which has an account already. Sign in with your password, or set a new one if you have forgotten it.',
+      ),
+      linkBlock('Set a new password', data.link),
+      onlyYours(data),
+      paragraph('If it was not you, ignore this email: your account and your password stay as they are.'),
     ],
   };
 }

@@ -91,11 +91,37 @@ describe('signing up', () => {
     const known = await signUp(email, { password: NEW_PASSWORD });
     const unknown = await signUp(freshAddress());
     expect([known.statusCode, known.body]).toEqual([unknown.statusCode, unknown.body]);
-    expect(await lettersTo(email)).toEqual([]);
     expect([await signInStatus(email, NEW_PASSWORD), await signInStatus(email)]).toEqual([
       'wrong_credentials',
       200,
     ]);
+  });
+
+  it('with an address that has an account tells its mailbox, five times an hour', async () => {
+    const { id, email } = await createUser(api.db);
+    for (let tried = 0; tried < 6; tried++) expect((await signUp(email)).statusCode).toBe(202);
+    const letters = await lettersTo(email);
+    expect(letters).toHaveLength(5);
+    expect(letters[0]).toMatchObject({ kind: 'reset-password', lane: id, data: { signedUp: true } });
+    const events = await api.db.select().from(auditEvents).where(eq(auditEvents.targetId, id));
+    expect(events[0]).toMatchObject({
+      type: 'password.reset-requested',
+      actor: null,
+      data: { by: 'sign-up' },
+    });
+    // Resets are counted with them, and the last link works.
+    await post('/v1/password-resets', { email });
+    expect(await lettersTo(email)).toHaveLength(5);
+    const reset = `/v1/password-resets/${await tokenFor(api.db, email)}`;
+    expect(await statusOf(reset, { password: NEW_PASSWORD })).toBe(204);
+    expect(await signInStatus(email, NEW_PASSWORD)).toBe(200);
+  });
+
+  it('with the address of somebody who is disabled sends nothing', async () => {
+    const { id, email } = await createUser(api.db);
+    await api.db.update(people).set({ banned: true }).where(eq(people.id, id));
+    expect((await signUp(email)).statusCode).toBe(202);
+    expect(await lettersTo(email)).toEqual([]);
   });
 
   it('belongs to the latest who signs up: an address that nobody confirmed keeps nobody out', async () => {

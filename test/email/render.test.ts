@@ -251,6 +251,14 @@ test.each(['verified', 'approved'] as const)('%s has no empty place where no rea
   }
 });
 
+test('who signs up with an address that has an account is told to sign in', () => {
+  const data = { ...dataOf('reset-password'), signedUp: true };
+  const { subject, text, html } = render('reset-password', data);
+  expect(subject).toBe('You have an account already');
+  for (const part of [text, html]) expect(part).toContain('Sign in with your password, or set a new one');
+  expect(text).toContain(link);
+});
+
 test('the attempt is named from the second on', () => {
   expect(render('submitted', number).text).not.toContain('Attempt');
   const again = render('submitted', { ...number, attempt: 2 });
