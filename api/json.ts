@@ -16,12 +16,28 @@ export function readJson(app: FastifyInstance): FastifyBodyParser<Buffer> {
   const parse = app.getDefaultJsonParser('error', 'error');
   return (request, body, done) => {
     if (body.length === 0) return done(null, undefined);
+    const refuse = (detail: string, cause: unknown) =>
+      done(new ProblemError('malformed_request', { detail, cause }));
+    let text: string;
     try {
-      parse(request, new TextDecoder('utf-8', { fatal: true }).decode(body), done);
+      text = new TextDecoder('utf-8', { fatal: true }).decode(body);
     } catch (error) {
-      done(new ProblemError('malformed_request', { detail: 'The body is not UTF-8.', cause: error }));
+      return refuse('The body is not UTF-8.', error);
     }
+    parse(request, text, (error, value) => {
+      if (!error) return done(null, value);
+      refuse(isJson(text) ? 'Leave out `__proto__` and `constructor`.' : 'The body is not JSON.', error);
+    });
   };
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Only JSON is taken, and a body is there where one is needed. */

@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 import { recordAudit } from '../db/audit.ts';
 import { findSession } from '../db/sessions.ts';
+import { findTwoFactor } from '../db/two-factor.ts';
 import { originOf } from './audit.ts';
 import type { AuthAnswer } from './better-auth.ts';
 import { actorOf } from './callers.ts';
@@ -10,6 +11,9 @@ import type { ApiContext } from './context.ts';
 import { ProblemError } from './problems.ts';
 
 const AGAIN = 'The sign-in with the password has ended. Begin again: POST /v1/session.';
+
+const WRONG_CODE =
+  'This is not the code of now. Check the clock of the phone and send the next one, or a backup code that was not used yet.';
 
 const ANEW =
   'Your authenticator app and backup codes are not valid any more. Ask an operator to take two-factor authentication away, and set it up anew.';
@@ -22,11 +26,19 @@ const REFUSALS: Record<string, () => ProblemError> = {
   TOO_MANY_ATTEMPTS_REQUEST_NEW_CODE: () => new ProblemError('wrong_credentials', { detail: AGAIN }),
   CODE_USED: () => new ProblemError('wrong_credentials', { detail: CODE_USED }),
   AUTH_SECRET_CHANGED: () => new ProblemError('wrong_credentials', { detail: ANEW }),
-  ACCOUNT_TEMPORARILY_LOCKED: () =>
-    new ProblemError('wrong_credentials', {
-      detail: 'Too many wrong codes in a row. Try again in 15 minutes.',
-    }),
+  INVALID_CODE: () => new ProblemError('wrong_credentials', { detail: WRONG_CODE }),
+  INVALID_BACKUP_CODE: () => new ProblemError('wrong_credentials', { detail: WRONG_CODE }),
 };
+
+/** Better-auth takes no codes of a person for 15 minutes after ten wrong ones. */
+async function locked({ db }: ApiContext, personId: string | null): Promise<ProblemError> {
+  const until = personId === null ? null : (await findTwoFactor(db, personId))?.lockedUntil;
+  const seconds = Math.max(1, Math.ceil(((until?.getTime() ?? 0) - Date.now()) / 1000));
+  return new ProblemError('rate_limited', {
+    detail: `Too many wrong codes in a row: no code counts for now. Begin again in ${seconds} seconds: POST /v1/session.`,
+    headers: { 'retry-after': String(seconds) },
+  });
+}
 
 /** Throws, after noting it. */
 export async function refuse(
@@ -37,6 +49,7 @@ export async function refuse(
 ): Promise<never> {
   const by = of.email === undefined ? 'two-factor' : 'password';
   await noteRefusal(api, request, { ...of, by, why: code });
+  if (code === 'ACCOUNT_TEMPORARILY_LOCKED') throw await locked(api, of.personId);
   throw REFUSALS[code]?.() ?? new ProblemError('wrong_credentials');
 }
 

@@ -32,7 +32,7 @@ export const PROBLEMS = {
     status: 401,
     title: 'Wrong email address, password or code',
     advice:
-      'Check both and try again, or ask for a password reset. The answer is the same whichever is wrong.',
+      'Check the email address and the password and try again, or ask for a password reset. The answer is the same whichever is wrong.',
   },
   two_factor_needed: {
     status: 403,
@@ -117,7 +117,8 @@ export const PROBLEMS = {
   profile_in_use: {
     status: 409,
     title: 'The callback profile is in use',
-    advice: 'Pending or approved numbers use it; `numberIds` names some. Give them another profile first.',
+    advice:
+      'Pending or approved numbers use it; `numberIds` names some. Give approved ones another profile; wait for the decision on pending ones, or withdraw them.',
   },
   already_exists: {
     status: 409,
@@ -187,7 +188,7 @@ export const PROBLEMS = {
     status: 429,
     title: 'The quota is used up',
     advice:
-      'The account may submit no more numbers for now. Repeat after the seconds of Retry-After, or ask an operator for more.',
+      'The account may submit no more for now; the quota is the same for all accounts. Repeat after the seconds of Retry-After.',
   },
   internal: {
     status: 500,

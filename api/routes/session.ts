@@ -68,7 +68,7 @@ export const sessionRoutes: Routes = async (app, { api }) => {
       schema: {
         summary: 'Finish signing in with a code',
         description:
-          'After POST /v1/session answered 202, within ten minutes and five tries. Each code counts once. Ten wrong codes in a row lock two-factor authentication of the person for 15 minutes.',
+          'After POST /v1/session answered 202, within ten minutes and five tries. Each code counts once. Ten wrong codes in a row lock two-factor authentication of the person for 15 minutes: 429 with `Retry-After`.',
         operationId: 'sendTwoFactorCode',
         tags: ['Session'],
         body: twoFactorBody,

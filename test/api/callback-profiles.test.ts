@@ -138,6 +138,7 @@ describe('deleting one', () => {
       await setStatus(number.id, status);
       const refused = problemOf(await api.call(key, 'DELETE', at(profile.id)));
       expect(refused).toMatchObject({ code: 'profile_in_use', numberIds: [number.id] });
+      expect(refused.detail).toContain('wait for the decision on pending ones, or withdraw them');
       await setStatus(number.id, 'RELEASED');
       expect((await api.call(key, 'DELETE', at(profile.id))).statusCode).toBe(204);
     },

@@ -155,6 +155,7 @@ describe('submissions of an account', () => {
       code: 'quota_exceeded',
       detail: expect.stringContaining('3'),
     });
+    expect(problemOf(refused).detail).not.toContain('ask');
     const wait = Number(refused.headers['retry-after']);
     expect(wait).toBeGreaterThan(DAY_MS / 1000 - 60);
     expect(wait).toBeLessThanOrEqual(DAY_MS / 1000);

@@ -56,6 +56,14 @@ describe('bodies', () => {
   });
 
   it.each([
+    ['{"a":', 'The body is not JSON.'],
+    [Buffer.from([0x7b, 0xff]), 'The body is not UTF-8.'],
+    ['{"__proto__":{"x":1}}', 'Leave out `__proto__` and `constructor`.'],
+  ])('%s: says just what is wrong', async (payload, detail) => {
+    expect(problemOf(await raw(payload)).detail).toBe(detail);
+  });
+
+  it.each([
     'text/plain',
     'application/xml',
     'multipart/form-data; boundary=x',

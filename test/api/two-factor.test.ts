@@ -161,6 +161,7 @@ describe('signing in with it', () => {
     expect((await browser.call('GET', '/v1/session')).statusCode).toBe(401);
     const wrong = await sendCode(browser, { code: '000000' });
     expect([wrong.statusCode, problemOf(wrong).code]).toEqual([401, 'wrong_credentials']);
+    expect(problemOf(wrong).detail).toContain('not the code of now');
     const right = await sendCode(browser, { code: await code() });
     expect(right.json()).toMatchObject({ person: { id } });
     expect((await browser.call('GET', '/v1/reviews')).statusCode).toBe(200);
@@ -176,8 +177,11 @@ describe('signing in with it', () => {
     const { email, backupCodes } = await person();
     const [backupCode = ''] = backupCodes;
     expect((await sendCode(await halfway(email), { backupCode })).statusCode).toBe(200);
-    const again = await sendCode(await halfway(email), { backupCode });
-    expect(problemOf(again).code).toBe('wrong_credentials');
+    const again = problemOf(await sendCode(await halfway(email), { backupCode }));
+    expect([again.code, again.detail]).toEqual([
+      'wrong_credentials',
+      expect.stringContaining('a backup code that was not used yet'),
+    ]);
   });
 
   it('takes each code once: neither the one of the set-up nor one of a sign-in again', async () => {
@@ -212,7 +216,10 @@ describe('signing in with it', () => {
       api.db.update(twoFactors).set({ lockedUntil }).where(eq(twoFactors.personId, id));
     const next = await code();
     await lock(new Date(Date.now() + 60_000));
-    expect(problemOf(await sendCode(await halfway(email), { code: next })).detail).toContain('15 minutes');
+    const locked = await sendCode(await halfway(email), { code: next });
+    expect(problemOf(locked).detail).toContain('wrong codes in a row');
+    expect(Number(locked.headers['retry-after'])).toBeGreaterThan(0);
+    expect(Number(locked.headers['retry-after'])).toBeLessThanOrEqual(60);
     await lock(null);
     await sendCode(new Browser(api.app), { code: next });
     await sendCode(await halfway(email), { code: '000000' });
@@ -246,10 +253,11 @@ describe('signing in with it', () => {
     const { email, code } = await person();
     for (let tries = 0; tries < 10; tries++) await sendCode(await halfway(email), { code: '000000' });
     const locked = await sendCode(await halfway(email), { code: await code() });
-    expect([locked.statusCode, problemOf(locked).detail]).toEqual([
-      401,
-      expect.stringContaining('15 minutes'),
-    ]);
+    expect([locked.statusCode, problemOf(locked).code]).toEqual([429, 'rate_limited']);
+    const wait = Number(locked.headers['retry-after']);
+    expect(wait).toBeGreaterThan(840);
+    expect(wait).toBeLessThanOrEqual(900);
+    expect(problemOf(locked).detail).toContain(`${wait} seconds`);
   });
 
   it('says what to do where the app was set up under another AUTH_SECRET', async () => {
