@@ -3,9 +3,13 @@ import { createHash } from 'node:crypto';
 import scalar from '@scalar/fastify-api-reference';
 import type { FastifyInstance } from 'fastify';
 
-/** Serves the document at `/openapi.json` and the page at `/docs/`, from this server alone. */
+/** Serves the document at `/openapi.json` and the page at `/docs/`, from this server alone; `/` leads to the page. */
 export async function serveDocs(app: FastifyInstance): Promise<void> {
   app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, () => app.swagger());
+  // A path from here: where a proxy puts the server under a path of its own, this leads there too.
+  app.get('/', { config: { access: 'public' }, schema: { hide: true } }, (_request, reply) =>
+    reply.redirect('docs/'),
+  );
   await app.register(async (docs) => {
     docs.addHook('onRoute', (route) => {
       route.config = { ...route.config, access: 'public' };

@@ -1,6 +1,6 @@
 /** Pictures as the API answers them. */
 import { z } from 'zod';
-import { about, IMAGE_ID, pathOfImage } from './views.ts';
+import { about, IMAGE_ID, IMAGE_URL } from './views.ts';
 
 const pictureWarning = z
   .object({
@@ -23,7 +23,7 @@ export type PictureWarning = z.output<typeof pictureWarning>;
 export const imageView = z
   .object({
     id: z.string().meta(about('For `imageId` of a number.', IMAGE_ID)),
-    url: z.string().meta(about('Where it is read, by the same callers.', pathOfImage(IMAGE_ID))),
+    url: z.string().meta(about('Where it is read, by the same callers.', IMAGE_URL)),
     width: z.int().meta(about('Pixels, as it is kept.', 640)),
     height: z.int().meta(about('Pixels, as it is kept.', 640)),
     warnings: z.array(pictureWarning).describe('What Meta will do to it; empty where it is as recommended.'),

@@ -34,6 +34,8 @@ export function pathOfImage(id: string): string {
   return `/v1/images/${id}`;
 }
 export const IMAGE_ID = 'img_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d';
+/** As it is answered: with the public address. */
+export const IMAGE_URL = `https://numbers.example.com${pathOfImage(IMAGE_ID)}`;
 
 const fieldNames = (description: string) => z.array(z.string()).meta(about(description, ['address']));
 
@@ -134,7 +136,7 @@ export const numberView = z
     imageUrl: z
       .string()
       .nullable()
-      .meta(about('Where the company logo is, for the same callers.', pathOfImage(IMAGE_ID))),
+      .meta(about('Where the company logo is, for the same callers.', IMAGE_URL)),
     status: z.enum(NUMBER_STATUSES).meta(about('Where the number is in its life.', 'PENDING_VERIFICATION')),
     waitingFor: z
       .enum(WAITING_FOR)

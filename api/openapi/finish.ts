@@ -1,6 +1,6 @@
 /** Finishes the OpenAPI document: what zod and the generators put in that says nothing, twice, or something wrong. */
 import { answerHeadersOf, HEADERS } from './headers.ts';
-import { type Json, mapValues } from './json.ts';
+import { exampleOf, type Json, mapValues } from './json.ts';
 import { problemExamples, shapeProblem } from './problems.ts';
 import { type Operation, share } from './share.ts';
 
@@ -48,7 +48,8 @@ function finishOperation({ 'x-hints': hints, ...operation }: Json, schemas: Json
   return {
     ...rest,
     ...(parameters && { parameters: parameters.map(finishParameter) }),
-    ...(body && !takesNothing(body) && { requestBody: { ...body, required: !emptyBody } }),
+    ...(body &&
+      !takesNothing(body) && { requestBody: { ...withExample(body, schemas), required: !emptyBody } }),
     responses: mapValues(responses, (response, status) => {
       const answer = describeAnswer(shapeProblem(prune(response, true) as Json), schemas);
       return { ...answer, headers: answerHeadersOf(Number(status), answer, { always, good: answerHeaders }) };
@@ -62,6 +63,20 @@ function describeAnswer(answer: Json, schemas: Json): Json {
   const { schema } = Object.values((answer['content'] ?? {}) as Record<string, { schema: Json }>)[0] ?? {};
   const name = String(schema?.['$ref']).replace('#/components/schemas/', '');
   return { ...answer, description: (schemas[name] as Json | undefined)?.['description'] ?? '' };
+}
+
+/** Fields that name something that is there already: whoever sends an example as it stands has no such thing. */
+const REFERENCES = ['callbackProfileId', 'imageId'];
+
+/** A body that may name such things, with an example that does not. */
+function withExample(body: Json, schemas: Json): Json {
+  const content = mapValues(body['content'] as Record<string, Json>, (media) => {
+    const { properties = {} } = media['schema'] as { properties?: Record<string, Json> };
+    if (!REFERENCES.some((name) => name in properties)) return media;
+    const sent = Object.entries(properties).filter(([name]) => !REFERENCES.includes(name));
+    return { ...media, example: exampleOf({ properties: Object.fromEntries(sent) }, schemas) };
+  });
+  return { ...body, content };
 }
 
 /** A body without a field: it may be sent, but there is no point in telling. */

@@ -37,6 +37,17 @@ describe('the docs', () => {
   });
 });
 
+describe('the address that the stack prints', () => {
+  it('leads to the docs, also where a proxy puts it under a path', async () => {
+    const root = await api.call(null, 'GET', '/');
+    expect(root.statusCode).toBe(302);
+    const location = String(root.headers['location']);
+    expect(new URL(location, 'https://numbers.example/').pathname).toBe('/docs/');
+    expect(new URL(location, 'https://example.com/numbers/').pathname).toBe('/numbers/docs/');
+    expect((await api.call(null, 'POST', '/')).statusCode).toBe(405);
+  });
+});
+
 describe('problem pages', () => {
   it.each(Object.keys(PROBLEMS))('%s is where its type points', async (code) => {
     const html = await api.call(null, 'GET', `/problems/${code}`);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { breaksBetween, type Document } from '../../dev/openapi/breaks.ts';
 import { type OpenApiDocument, type Operation, operationsOf, resolve } from '../support/openapi.ts';
+import { createAccount } from '../support/stack.ts';
 import { documentOf, startTestApi, type TestApi } from './harness.ts';
 
 type Json = Record<string, unknown>;
@@ -45,6 +46,15 @@ describe('the document', () => {
     });
     for (const [, ref = ''] of JSON.stringify(served).matchAll(/"\$ref":"([^"]+)"/g))
       resolve(served, { $ref: ref });
+  });
+
+  it('has an example of a submission that is taken as it stands', async () => {
+    const submit = operations.find((operation) => nameOf(operation) === 'POST /v1/numbers');
+    const example = submit?.body?.content['application/json']?.example;
+    expect(example).toMatchObject({ displayName: 'Widgets number' });
+    const { key } = await createAccount(api.db);
+    const submitted = await api.call(key, 'POST', '/v1/numbers', example);
+    expect(submitted.statusCode, submitted.body).toBe(201);
   });
 
   it('says nothing that only its making needs: no hints, no pattern of a time', () => {

@@ -31,7 +31,7 @@ export interface Operation {
     example?: unknown;
   }[];
   /** Null where it takes none. */
-  body: { required: boolean; content: Record<string, { schema: Json }> } | null;
+  body: { required: boolean; content: Record<string, { schema: Json; example?: unknown }> } | null;
   /** By status. */
   answers: Record<string, Answer>;
 }
