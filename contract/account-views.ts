@@ -116,7 +116,11 @@ export const auditView = z
         name: z
           .string()
           .optional()
-          .meta({ description: 'What a staff person was called then.', examples: ['Sam Support'] }),
+          .meta({
+            description:
+              'What a staff person was called then, and what a person of an account is called now; left out where nobody knows.',
+            examples: ['Sam Support'],
+          }),
       })
       .nullable()
       .meta({
@@ -236,24 +240,29 @@ export function viewInvitation(invitation: {
   };
 }
 
-export function viewAudit(entry: {
-  id: string;
-  at: Date;
-  type: AuditType;
-  actor: Actor | null;
-  accountId: string | null;
-  targetId: string | null;
-  ipAddress: string | null;
-  userAgent: string | null;
-  requestId: string | null;
-  data: Record<string, unknown>;
-}): z.output<typeof auditView> {
+/** `names`: what people are called now, by their ids. */
+export function viewAudit(
+  entry: {
+    id: string;
+    at: Date;
+    type: AuditType;
+    actor: Actor | null;
+    accountId: string | null;
+    targetId: string | null;
+    ipAddress: string | null;
+    userAgent: string | null;
+    requestId: string | null;
+    data: Record<string, unknown>;
+  },
+  names: ReadonlyMap<string, string>,
+): z.output<typeof auditView> {
   const { id, at, type, actor, accountId, targetId, ipAddress, userAgent, requestId, data } = entry;
+  const name = actor?.name ?? names.get(actor?.id ?? '');
   return {
     id,
     at: at.toISOString(),
     type,
-    actor,
+    actor: actor && { ...actor, ...(name !== undefined && { name }) },
     accountId,
     targetId,
     ipAddress,

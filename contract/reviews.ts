@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { object } from './fields.ts';
 import type { Rejection } from './next-action.ts';
 import { ACTOR_TYPES, isPending, type NumberState, STAGES, stageOf } from './number.ts';
-import { anyId, pageQuery } from './queries.ts';
+import { pageQuery } from './queries.ts';
 import { about, numberView, page, rejectionView, time, viewNumber } from './views.ts';
 import { type EarlierDecision, staffWarnings, staffWarningView } from './warnings.ts';
 
@@ -82,9 +82,16 @@ export const reviewQuery = z.strictObject({
     .transform((value) => value === 'true')
     .optional()
     .describe('Only what is past its due time, or only what is not.'),
-  claimedBy: anyId
+  claimedBy: z
+    .string()
+    .regex(/^(me|none|usr_[0-9a-f]{32})$/, 'Send `me`, `none`, or the id of a person.')
     .optional()
-    .meta(about('Only what this person has claimed: an id, `me`, or `none` for what nobody has.', 'me')),
+    .meta(
+      about(
+        'Only what this person has claimed: an id, or `me`. With `none`, only what nobody has claimed.',
+        'me',
+      ),
+    ),
   ...pageQuery,
 });
 

@@ -110,6 +110,15 @@ export async function accountsOf(db: Database, personId: string) {
     .orderBy(asc(memberships.id));
 }
 
+/** What people are called, by their ids; without those that are none of ours. */
+export async function namesOf(db: Database, ids: string[]): Promise<Map<string, string>> {
+  const found = await db
+    .select({ id: people.id, name: people.name })
+    .from(people)
+    .where(inArray(people.id, [...new Set(ids)]));
+  return new Map(found.map(({ id, name }) => [id, name]));
+}
+
 /** Newest first, from before the person `before`. */
 export async function listPeople(
   db: Database,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { auditQuery } from '../../contract/account-queries.ts';
 import { auditPage, viewAudit } from '../../contract/account-views.ts';
 import { listAudit } from '../../db/audit.ts';
+import { namesOf } from '../../db/people.ts';
 import { answers, GUARDED } from '../answers.ts';
 import type { Routes } from '../context.ts';
 import { page, readCursor } from '../paging.ts';
@@ -27,7 +28,13 @@ export const auditRoutes: Routes = async (app, { api }) => {
       const { limit, cursor: at, ...filter } = request.query;
       const before = readCursor(at, cursor);
       const { items, next } = await listAudit(api.db, filter, { limit, before });
-      return page(request, reply, api.publicUrl, items.map(viewAudit), next);
+      // Of staff, the name is kept with the entry; that of customers is not, so that their erasure ends it.
+      const names = await namesOf(
+        api.db,
+        items.flatMap(({ actor }) => actor?.id ?? []),
+      );
+      const views = items.map((entry) => viewAudit(entry, names));
+      return page(request, reply, api.publicUrl, views, next);
     },
   );
 };

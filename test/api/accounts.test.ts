@@ -219,6 +219,11 @@ describe('the audit log', () => {
     expect(await count(`${of}&since=2999-01-01T00:00:00Z`)).toBe(0);
     expect(problemOf(await asOperator('GET', '/v1/audit?type=nothing')).code).toBe('malformed_request');
     expect(problemOf(await asOperator('GET', '/v1/audit?cursor=x')).code).toBe('malformed_request');
+    // Of keys there is no name; of people there is, of customers too.
+    const member = await createUser(api.db, 'user', { [account.id]: 'member' });
+    await signIn(api.app, member);
+    const [signedIn] = (await read(`actorId=${member.id}`)).items;
+    expect(signedIn.actor).toEqual({ type: 'customer', id: member.id, name: 'A user' });
     // Whole keys and their secrets are nowhere in it.
     expect(JSON.stringify(whole)).not.toContain(made[2].key.slice(17));
   });

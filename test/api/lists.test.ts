@@ -288,6 +288,8 @@ it.each([
   ['/v1/numbers?qualityRating=GOOD', 'qualityRating', 'Send one of CONNECTED, FLAGGED, RESTRICTED.'],
   ['/v1/reviews?stage=second', 'stage', 'Send one of verification, facebook.'],
   ['/v1/reviews?overdue=yes', 'overdue', 'Send one of true, false.'],
+  ['/v1/reviews?claimedBy=nobody', 'claimedBy', 'Send `me`, `none`, or the id of a person.'],
+  ['/v1/reviews?claimedBy=key_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d', 'claimedBy', expect.any(String)],
   ['/v1/numbers?q=abc&q=def', 'q', 'Send a text.'],
 ])('%s is told what to send', async (url, pointer, detail) => {
   const { code, errors } = problemOf(await api.call(support.key, 'GET', url));
