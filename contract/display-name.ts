@@ -59,32 +59,32 @@ const RULES: Rule[] = [
   {
     code: 'name_too_short',
     metaReason: 'NAME_FORMAT_UNACCEPTABLE',
-    detail: 'Shorter than 3 characters. Look at whether the business is known by more than this.',
+    detail: 'Shorter than 3 characters. Check that the business is known by just this.',
     breaks: (name) => [...name].length < 3,
   },
   {
     code: 'name_all_caps',
     metaReason: 'NAME_FORMAT_UNACCEPTABLE',
-    detail: 'Capital letters only. Look at whether the brand is written so.',
+    detail: 'Capital letters only. Check that the brand is written so.',
     breaks: (name) => /\p{Lu}{4}/u.test(name) && !/\p{Ll}/u.test(name),
   },
   {
     code: 'name_spaces',
     metaReason: 'NAME_FORMAT_UNACCEPTABLE',
-    detail: 'Two spaces or more in a row. Look at whether words are missing or the spaces are a slip.',
+    detail: 'Two spaces or more in a row. Check that no word is missing and that they are no slip.',
     breaks: (name) => /\p{Z}{2}/u.test(name),
   },
   {
     code: 'name_characters',
     metaReason: 'NAME_FORMAT_UNACCEPTABLE',
     detail:
-      'An emoji, a sign like ™, or unusual or repeated punctuation. Look at whether it is part of the brand.',
+      'An emoji, a sign like ™, or unusual or repeated punctuation. Check that it is part of the brand.',
     breaks: (name) => UNUSUAL.test(name) || /(\p{P})\1/u.test(name),
   },
   {
     code: 'name_address',
     metaReason: 'NAME_FORMAT_UNACCEPTABLE',
-    detail: 'Reads like a web or email address. Look at whether the brand is called so.',
+    detail: 'Reads like a web or email address. Check that the brand is called so.',
     breaks: (name) => /@\S|:\/\/|\bwww\./i.test(name) || name.split(/\p{Z}+/u).some(isDomain),
   },
   {
@@ -96,30 +96,30 @@ const RULES: Rule[] = [
   {
     code: 'name_generic',
     metaReason: 'NAME_FORMAT_UNACCEPTABLE',
-    detail: 'Has general words only. Look at whether it tells which business it is.',
+    detail: 'Has general words only. Check that it tells which business it is.',
     breaks: (name) => wordsOf(name).length > 0 && wordsOf(name).every((word) => GENERIC.has(word)),
   },
   {
     code: 'name_description',
     metaReason: 'NAME_FORMAT_UNACCEPTABLE',
-    detail: `More than ${MOST_WORDS} words: reads like a slogan or a description. Look at whether it is the name.`,
+    detail: `More than ${MOST_WORDS} words: reads like a slogan or a description. Check that it is the name.`,
     breaks: (name) => wordsOf(name).length > MOST_WORDS,
   },
   {
     code: 'name_person',
     metaReason: 'NAME_INDIVIDUAL_ISSUE',
-    detail: "Reads like one person's full name. Look at whether it is the name of a business.",
+    detail: "Reads like one person's full name. Check that it is the name of a business.",
     breaks: (name) => PERSON.test(name),
   },
 ];
 
-/** What Meta may not like about a name, with what to look at; in a fixed order. */
+/** What Meta may not like about a name, with what to check, for customers and reviewers alike; in a fixed order. */
 export function nameWarnings(displayName: string, website: string | null): NameWarning[] {
   const broken: NameWarning[] = RULES.filter(({ breaks }) => breaks(displayName)).map(
     ({ code, metaReason, detail }) => ({ code, metaReason, detail }),
   );
   if (website !== null && !isConsistent(displayName, website)) {
-    const detail = `Has nothing in common with the address ${website}. Look at whether the website shows the name.`;
+    const detail = `Has nothing in common with the address ${website}. Check that the website shows the name.`;
     broken.push({ code: 'name_not_website', metaReason: 'NAME_NOT_CONSISTENT', detail });
   }
   return broken;

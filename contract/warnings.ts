@@ -27,7 +27,7 @@ export const warningView = z
     field: z.enum(FIELD_NAMES).describe('The field to look at.'),
     detail: z
       .string()
-      .meta(about('What to look at.', 'Capital letters only. Look at whether the brand is written so.')),
+      .meta(about('What to look at.', 'Capital letters only. Check that the brand is written so.')),
     metaReason: z
       .enum(META_NAME_REASONS)
       .nullable()
@@ -77,7 +77,7 @@ const FREE_MAIL = new Set(freeMailDomains);
 export function submissionWarnings({ mobileNumber, displayName, website = null }: Given): Warning[] {
   const warnings: Warning[] = [];
   if (mobileNumber !== undefined && !isValidMobileNumber(mobileNumber)) {
-    const detail = "Does not fit its country's numbering plan. Look at whether a digit is wrong or missing.";
+    const detail = "Does not fit its country's numbering plan. Check that no digit is wrong or missing.";
     warnings.push({ code: 'number_not_valid', field: 'mobileNumber', detail, metaReason: null });
   }
   if (displayName === undefined) return warnings;
@@ -102,12 +102,12 @@ function contactWarnings({ contactEmail, website }: Given): Warning[] {
   const contactDomain = contactEmail?.split('@')[1]?.toLowerCase();
   if (contactDomain === undefined) return [];
   if (FREE_MAIL.has(contactDomain)) {
-    const detail = `${contactDomain} gives addresses to anybody. Look at whether it is the business that writes.`;
+    const detail = `${contactDomain} gives addresses to anybody. Check that it is the business that writes.`;
     return [{ code: 'contact_free_mail', field: 'contactEmail', detail, metaReason: null }];
   }
   const ofWebsite = website ? getDomain(website) : null;
   if (ofWebsite === null || getDomain(contactDomain) === ofWebsite) return [];
-  const detail = `The website is at ${ofWebsite}, the contact email at ${contactDomain}. Look at whether both are of the business.`;
+  const detail = `The website is at ${ofWebsite}, the contact email at ${contactDomain}. Check that both are of the business.`;
   return [{ code: 'website_other_domain', field: 'website', detail, metaReason: null }];
 }
 

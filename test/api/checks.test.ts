@@ -76,6 +76,9 @@ it("warns of the name and the number, with Meta's reason", async () => {
     { code: 'name_reserved' },
     { code: 'name_not_website', metaReason: 'NAME_NOT_CONSISTENT' },
   ]);
+  // The words are the customer's, too: nothing that only a reviewer does.
+  const said = warnings.map((warning) => (warning as { detail: string }).detail);
+  for (const detail of said) expect(detail).toMatch(/ (Check that|Meta refuses) [^.]+\.$/);
 });
 
 it('tells of a live number of the own account, and nothing of others', async () => {

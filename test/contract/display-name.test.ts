@@ -59,7 +59,7 @@ describe('a name', () => {
       ['name_all_caps', 'name_spaces', 'name_characters', 'name_reserved'].map((code) => ({
         code,
         metaReason: 'NAME_FORMAT_UNACCEPTABLE',
-        detail: expect.stringMatching(/\S/),
+        detail: expect.stringMatching(/Check that|Meta refuses/),
       })),
     );
     expect(nameWarnings('Mrs Jane Doe', null)).toMatchObject([{ metaReason: 'NAME_INDIVIDUAL_ISSUE' }]);
