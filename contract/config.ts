@@ -76,7 +76,10 @@ export const configSchema = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test']).default('production'),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** PostgreSQL 15 or later. */
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
+  DATABASE_URL: z.url({
+    protocol: /^postgres(ql)?$/,
+    error: 'a URL like postgres://user:password@host:5432/database',
+  }),
   /** Connections of one process. */
   DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(16),
 
@@ -135,7 +138,9 @@ export const configSchema = z.object({
   S3_SECRET_ACCESS_KEY: z.string().optional(),
 
   /** Mail. */
-  SMTP_URL: z.url({ protocol: /^smtps?$/ }).default('smtp://127.0.0.1:1025'),
+  SMTP_URL: z
+    .url({ protocol: /^smtps?$/, error: 'a URL like smtp://host:25 or smtps://user:password@host:465' })
+    .default('smtp://127.0.0.1:1025'),
   MAIL_FROM: z
     .string()
     .regex(ONE_SENDER, 'one address, like "Numbers <numbers@example.com>"')
@@ -192,7 +197,7 @@ export class ConfigError extends Error {
 /** Reads the configuration. An empty variable counts as unset. Throws `ConfigError`. */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const result = configSchema.safeParse(set);
+  const result = configSchema.safeParse(set, { error: wanted });
   if (result.success) {
     needTogether(result.data);
     return result.data;
@@ -202,6 +207,22 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     return set[name] === undefined ? `${name} is not set.` : `${name}: ${issue.message}.`;
   });
   throw new ConfigError([...new Set(lines)].join('\n'));
+}
+
+/** What is needed, where a setting has no words of its own: zod's say what it expected and received. */
+function wanted(issue: z.core.$ZodRawIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue['expected'] === 'int' ? 'a whole number is needed' : 'a number is needed';
+    case 'invalid_value':
+      return `one of ${(issue['values'] as unknown[]).join(', ')}`;
+    case 'too_small':
+      return issue['inclusive'] ? `${issue['minimum']} or more` : `more than ${issue['minimum']}`;
+    case 'too_big':
+      return `${issue['maximum']} or less`;
+    default:
+      return issue['format'] === 'email' ? 'email addresses, with commas between them' : 'a whole URL';
+  }
 }
 
 /** Variables that say nothing without each other. */

@@ -149,7 +149,7 @@ const mobileNumber = z
       context.addIssue({
         code: 'custom',
         message:
-          'Not a possible phone number. Send it in international form, like "+1 555 555 0123", without a 0 between country code and number.',
+          'Not a possible phone number. Send it in international form, like "+1 555 555 0123": the country code, then what is dialled from abroad.',
       });
       return z.NEVER;
     }
@@ -246,7 +246,7 @@ export const FIELD_LABELS: Record<(typeof FIELD_NAMES)[number], string> = {
   mobileNumber: 'Mobile Number',
   incomingUrl: 'Incoming URL',
   callbackProfileId: 'Callback Profile ID',
-  imageId: 'Image',
+  imageId: 'Upload Image',
   address: 'Address',
   businessDescription: 'Business Description',
   businessCategory: 'Business Category',

@@ -83,3 +83,10 @@ it('Python submits and follows, again with the same answer', async () => {
   expect(followed).toMatch(FOLLOWED);
   expect(await follow()).toBe(followed);
 });
+
+it('has its examples saved where git does not see them', () => {
+  const saved = [...usage.matchAll(/Save it as\s`([\w./]+)`/g)].map(([, name]) => `/${name}`);
+  expect(saved).toHaveLength(2);
+  const ignored = readFileSync(join(project, '.gitignore'), 'utf8').split('\n');
+  expect(ignored).toEqual(expect.arrayContaining(saved));
+});

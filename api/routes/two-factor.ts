@@ -51,7 +51,9 @@ export const twoFactorRoutes: Routes = async (app, { api }) => {
         auth.api.enableTwoFactor({ body: { password }, headers, asResponse: true }),
       );
       if (!answer.ok) throw refusal(answer);
-      return setup.parse({ totpUri: answer.body['totpURI'], backupCodes: answer.body['backupCodes'] });
+      // Better-auth writes blanks as in a form; some apps show that "+" to people.
+      const totpUri = String(answer.body['totpURI']).replaceAll('+', '%20');
+      return setup.parse({ totpUri, backupCodes: answer.body['backupCodes'] });
     },
   );
 

@@ -96,6 +96,12 @@ describe.each(Object.entries(REFUSED))('%s', (field, values) => {
   });
 });
 
+it('tells how to write a number, in words that hold in every country', async () => {
+  const { errors } = problemOf(await post({ mobileNumber: '+49 (0)30 1234567' }));
+  // In Italy, the 0 is dialled from abroad too.
+  expect(errors[0]?.detail).toMatch(/the country code, then what is dialled from abroad\.$/);
+});
+
 it.each(['displayName', 'mobileNumber', 'businessCategory'])('requires %s', async (field) => {
   const { [field]: _, ...body } = submission() as Record<string, unknown>;
   const response = await api.call(key, 'POST', '/v1/numbers', body);
