@@ -58,6 +58,7 @@ import { sessionRoutes } from './routes/session.ts';
 import { signUpRoutes } from './routes/sign-ups.ts';
 import { streamRoutes } from './routes/stream.ts';
 import { twoFactorRoutes } from './routes/two-factor.ts';
+import { endConnections } from './stopping.ts';
 import { compileValidator } from './validation.ts';
 
 declare module 'fastify' {
@@ -162,6 +163,7 @@ export async function buildApp(deps: ApiDeps & { logger?: FastifyBaseLogger }): 
     reply.header('x-request-id', request.id);
     if (request.url.startsWith('/v1/')) reply.header('cache-control', 'private, no-cache');
   });
+  endConnections(app);
   allowOrigins(app, deps.config.CORS_ORIGINS);
   measureRequests(app, app.metrics);
   logRequests(app);

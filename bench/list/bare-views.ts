@@ -7,7 +7,7 @@ export type Row = Record<string, never> & {
   verification: Decision | null;
   facebook_decision: Decision | null;
   submitted_by: { type: string; id: string };
-  waiting_since: Date | null;
+  waiting_since: string | null;
 };
 interface Decision {
   outcome: string;

@@ -5,6 +5,7 @@
 import type { AddressInfo } from 'node:net';
 import Fastify from 'fastify';
 import postgres from 'postgres';
+import { rfc3339 } from '../../db/time.ts';
 import { bareNumberPage, bareReviewPage, type Row } from './bare-views.ts';
 
 export interface Statement {
@@ -32,7 +33,9 @@ export interface Answered extends BareRoute {
 }
 
 const settings = JSON.parse(process.env['BARE'] ?? '') as BareSettings;
-const sql = postgres(settings.databaseUrl, { max: settings.connections });
+/** Times stay text, as in the product. */
+const timestamptz = { to: 1184, from: [1184], serialize: String, parse: rfc3339 };
+const sql = postgres(settings.databaseUrl, { max: settings.connections, types: { timestamptz } });
 const routes = new Map<string, Answered>();
 const app = Fastify();
 

@@ -219,8 +219,7 @@ describe('a write through a workflow', () => {
 
   it('that outlived its lease is carried out once: the try that comes second gets the answer of the first', async () => {
     const { id } = await submit(api.call, key);
-    const idempotencyKey = randomUUID();
-    const comment = () =>
+    const comment = (idempotencyKey: string) =>
       api.call(
         key,
         'POST',
@@ -228,12 +227,19 @@ describe('a write through a workflow', () => {
         { text: 'Hello' },
         { 'idempotency-key': idempotencyKey },
       );
-    // Each stops where it looks for what a former try has done, then where it stores its answer.
+    const before = randomUUID();
+    await comment(before);
+    const [like] = await api.db.select().from(idempotencyRecords).where(eq(idempotencyRecords.key, before));
+    // A try that has died, so that those which follow look for what it has done.
+    const { scope = '', fingerprint = '' } = like ?? {};
+    const idempotencyKey = randomUUID();
+    await claimRequest(api.db, { scope, key: idempotencyKey, fingerprint }, -1);
+    // Each stops where it looks for that, then where it stores its answer.
     const timeline = await hold(sql`lock table number_events`);
-    const slow = comment();
+    const slow = comment(idempotencyKey);
     await expect.poll(waitingForLocks).toBe(1);
     await api.db.update(idempotencyRecords).set({ lockedUntil: sql`now()` });
-    const other = comment();
+    const other = comment(idempotencyKey);
     await expect.poll(waitingForLocks).toBe(2);
     const record = await holdRecord(idempotencyKey);
     await timeline.release();
@@ -243,7 +249,7 @@ describe('a write through a workflow', () => {
     expect(answers.map((response) => response.statusCode)).toEqual([201, 201]);
     expect(answers[0]?.json()).toEqual(answers[1]?.json());
     const events = await api.db.select().from(numberEvents).where(eq(numberEvents.numberId, id));
-    expect(events.map((event) => event.type)).toEqual(['submitted', 'comment']);
+    expect(events.map((event) => event.type)).toEqual(['submitted', 'comment', 'comment']);
   });
 
   it('gives up its lease at once when it failed', async () => {
