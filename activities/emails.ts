@@ -72,10 +72,12 @@ export function createEmailActivities(
   { db, lockDb, mailer, config, logger, stopping }: Omit<ActivityDeps, 'workflows'>,
   limits: typeof EMAIL_LIMITS = EMAIL_LIMITS,
 ) {
+  /** By what a lane's name begins with, up to the colon: `support:num_…` is one of the lanes to support. */
   const staffLanes: Record<string, string[] | undefined> = {
     support: config.SUPPORT_EMAIL ?? [],
     escalation: config.ESCALATION_EMAIL ?? [],
   };
+  const staffOf = (lane: string) => staffLanes[lane.split(':', 1)[0] ?? lane];
 
   /** Sends a lane until it is empty. Throws `email_deferred` at the first email that stays unsent. */
   async function sendLane(lane: string, waitMs: number): Promise<LaneResult> {
@@ -105,7 +107,7 @@ export function createEmailActivities(
 
   /** Sends one email and records what came of it. Returns why it was refused, null when it was sent. */
   async function sendOne(row: UnsentEmail): Promise<string | null> {
-    const attempt = await openAttempt(db, row, staffLanes[row.lane]);
+    const attempt = await openAttempt(db, row, staffOf(row.lane));
     const refuse = async (detail: string, rejected: string[]) => {
       await settleEmail(db, row, attempt, { outcome: 'refused', detail, rejected });
       logger.warn({ emailId: row.id, lane: row.lane, kind: row.kind }, 'Email refused for good');
@@ -156,9 +158,10 @@ export function createEmailActivities(
 
   return {
     /**
-     * Sends the unsent emails of a lane (a number's id, `support` or `escalation`) in the order they were
-     * written, one worker at a time, and returns when none is left. Fails with `email_deferred`, to be tried
-     * again, when the mail server did not take one or another worker has the lane.
+     * Sends the unsent emails of a lane (a number's id, a person's id or address, `support`, `support:` with a
+     * number's id, or `escalation`) in the order they were written, one worker at a time, and returns when none is
+     * left. Fails with `email_deferred`, to be tried again, when the mail server did not take one or another worker
+     * has the lane.
      */
     async sendEmails({ lane }: { lane: string }): Promise<LaneResult> {
       try {

@@ -57,7 +57,8 @@ export async function writeComment(
 /**
  * One email per number and hour, and another one once the customer was written to, of support's answer or a decision:
  * nobody fills the mailbox. The message's id is made of these, so that a second one is not written. The row names no
- * number, only the account: what support's addresses refuse is not told in the customer's timeline.
+ * number, only the account: what support's addresses refuse is not told in the customer's timeline. Its lane is the
+ * number's: a comment that the mail server does not take holds back neither the digest nor those on other numbers.
  */
 async function emailSupport(
   tx: Transaction,
@@ -85,7 +86,7 @@ async function emailSupport(
     .insert(emails)
     .values({
       id: newId('eml'),
-      lane: 'support',
+      lane: `support:${row.id}`,
       accountId: row.accountId,
       kind: 'customer-comment',
       messageId: `${row.id}.customer-comment.${hour}.${latest?.seq ?? 0}@${mailDomain}`,

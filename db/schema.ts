@@ -524,7 +524,10 @@ export const emails = pgTable(
     /** Order within a lane. */
     seq: bigint({ mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
     id: text().notNull().unique(),
-    /** Emails of one lane go out in order: a number's id, a person's id or address, or `support`, `escalation`. */
+    /**
+     * Emails of one lane go out in order: a number's id, a person's id or address, or to our own people `support`,
+     * `escalation` and, for what customers comment on a number, `support:` with its id.
+     */
     lane: text().notNull(),
     numberId: text('number_id').references(() => numbers.id, { onDelete: 'cascade' }),
     attempt: integer(),

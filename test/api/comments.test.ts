@@ -165,7 +165,9 @@ describe('a comment', () => {
     await says('Six');
     await says('Seven');
     const expected = ['One', 'Of another number', 'Three', 'Six'];
-    expect(await told()).toEqual(expected.map((text) => [text, 'support']));
+    expect(await told()).toEqual(
+      expected.map((text) => [text, `support:${text === 'Of another number' ? another : id}`]),
+    );
   });
 
   it('of a customer is emailed to nobody where support has no address', async () => {

@@ -351,7 +351,36 @@ describe('recipients are who is to know when it is sent', () => {
       refused: [{ detail: 'no recipient' }],
     });
   });
+
+  test('our own people, for each number that customers comment on, past one that is not taken', async () => {
+    const staff = open({ config: { SUPPORT_EMAIL: 'help@example.com' }, limits: { leftoverSeconds: 0 } });
+    await writeComment('num_1', 'One');
+    await writeComment('num_2', 'Two');
+    await writeReview('support');
+    await writeComment('num_2', 'Three');
+    smtp.faults.data = 451;
+    await expect(staff.activities.sendEmails({ lane: 'support:num_1' })).rejects.toEqual(deferredWith('451'));
+    delete smtp.faults.data;
+    expect(await staff.activities.sendEmails({ lane: 'support:num_2' })).toEqual({ sent: 2, refused: [] });
+    expect(await staff.activities.sendEmails({ lane: 'support' })).toEqual({ sent: 1, refused: [] });
+    expect(await emailStates(database.db, 'support:num_1')).toEqual(['unsent']);
+    expect(await staff.activities.sendLeftoverEmails()).toMatchObject({ lanes: 1, sent: 1 });
+    expect(smtp.mails.map(({ to }) => to)).toEqual(Array(4).fill(['help@example.com']));
+    const said = smtp.mails.map(({ parsed }) => /^> (.*)$/m.exec(parsed.text ?? '')?.[1]);
+    expect(said).toEqual(['Two', 'Three', undefined, 'One']);
+  });
 });
+
+async function writeComment(numberId: string, text: string): Promise<void> {
+  const about = { numberId, attempt: 1, displayName: 'Acme Ltd', lastFour: '…0123', accountName: 'Acme' };
+  await database.db.insert(emails).values({
+    id: newId('eml'),
+    lane: `support:${numberId}`,
+    kind: 'customer-comment',
+    messageId: `${newId('eml')}@example.com`,
+    data: { ...about, status: 'APPROVED', text },
+  });
+}
 
 async function writeReview(lane: string): Promise<void> {
   const day = newId('eml');
