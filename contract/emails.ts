@@ -57,6 +57,8 @@ export type CustomerCommentData = {
   lastFour: string;
   accountName: string;
   text: string;
+  /** The account has had its emails of this hour. Missing in what an earlier release wrote. */
+  lastForNow?: boolean;
 };
 
 /** To a supporter who wants a decision link for each submission. */

@@ -1,5 +1,5 @@
 /** Comments change nothing of a number: an event without a revision, and the email that tells of it. */
-import { desc, eq } from 'drizzle-orm';
+import { and, desc, eq, gt, sql } from 'drizzle-orm';
 import type { CustomerCommentData } from '../contract/emails.ts';
 import { newId } from '../contract/ids.ts';
 import { type Actor, type EventType, STAFF_EVENTS } from '../contract/number.ts';
@@ -9,6 +9,11 @@ import { numberEmail } from './email-rows.ts';
 import { type NumberRow, stateOf } from './number-row.ts';
 import type { EventRow, NumberOfAccount } from './read.ts';
 import { emails, numberEvents } from './schema.ts';
+
+/** Emails to support about the comments of one account within an hour. */
+export const COMMENT_EMAILS_PER_ACCOUNT = 20;
+/** An arbitrary number that means "counting the comment emails of an account". */
+const COMMENT_EMAILS_LOCK = 7_264_024;
 
 export interface NewComment {
   type: Extract<EventType, 'comment' | 'comment.internal'>;
@@ -55,8 +60,8 @@ export async function writeComment(
 }
 
 /**
- * One email per number and hour, and another one once the customer was written to, of support's answer or a decision:
- * nobody fills the mailbox. The message's id is made of these, so that a second one is not written. The row names no
+ * One email per number and hour, and another one once the customer was written to, of support's answer or a decision;
+ * of all numbers of an account so many an hour, and the last of them says so: nobody fills the mailbox. The message's id is made of these, so that a second one is not written. The row names no
  * number, only the account: what support's addresses refuse is not told in the customer's timeline. Its lane is the
  * number's: a comment that the mail server does not take holds back neither the digest nor those on other numbers.
  */
@@ -66,6 +71,8 @@ async function emailSupport(
   event: CommentEvent,
   mailDomain: string,
 ): Promise<string | null> {
+  const emailed = await emailedLately(tx, row.accountId);
+  if (emailed >= COMMENT_EMAILS_PER_ACCOUNT) return null;
   const [latest] = await tx
     .select({ seq: emails.seq })
     .from(emails)
@@ -81,6 +88,7 @@ async function emailSupport(
     lastFour: lastFour(row.mobileNumber),
     accountName,
     text: event.data.text,
+    lastForNow: emailed === COMMENT_EMAILS_PER_ACCOUNT - 1,
   };
   const written = await tx
     .insert(emails)
@@ -95,4 +103,16 @@ async function emailSupport(
     .onConflictDoNothing({ target: emails.messageId })
     .returning({ lane: emails.lane });
   return written[0]?.lane ?? null;
+}
+
+/** The account's emails of the last hour, at most as many as there may be. Until the transaction ends nobody adds one. */
+async function emailedLately(tx: Transaction, accountId: string): Promise<number> {
+  await tx.execute(sql`select pg_advisory_xact_lock(${COMMENT_EMAILS_LOCK}, hashtext(${accountId}))`);
+  const lately = gt(emails.createdAt, sql`now() - interval '1 hour'`);
+  const found = await tx
+    .select({ id: emails.id })
+    .from(emails)
+    .where(and(eq(emails.accountId, accountId), eq(emails.kind, 'customer-comment'), lately))
+    .limit(COMMENT_EMAILS_PER_ACCOUNT);
+  return found.length;
 }

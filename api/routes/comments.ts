@@ -3,7 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { type CommentBody, commentBody } from '../../contract/fields.ts';
 import { isPending } from '../../contract/number.ts';
 import { eventView, viewEvent } from '../../contract/views.ts';
-import { commentEvent, writeComment } from '../../db/comments.ts';
+import { COMMENT_EMAILS_PER_ACCOUNT, commentEvent, writeComment } from '../../db/comments.ts';
 import type { NumberRow } from '../../db/number-row.ts';
 import { type EventRow, findEvent, isInTimeline, type NumberOfAccount } from '../../db/read.ts';
 import { answers, GUARDED, WRITES } from '../answers.ts';
@@ -33,7 +33,8 @@ export const commentRoutes: Routes = async (app, { api }) => {
         description:
           "In every status. Support's comments are emailed to the customer, unless internal; operators' are " +
           "internal. A customer's are emailed to support, one per number and hour until support has " +
-          'answered. With `awaitReply` support asks the customer: turn and due time are theirs until their next ' +
+          `answered, and at most ${COMMENT_EMAILS_PER_ACCOUNT} an hour of all numbers of an account; the timelines have the rest. ` +
+          'With `awaitReply` support asks the customer: turn and due time are theirs until their next ' +
           'comment, which answers the question, or a decision. One question at a time: a second one while the first ' +
           'is open is refused (`already_exists`).',
         operationId: 'commentOnNumber',

@@ -13,6 +13,9 @@ const STATUS_WORDS: Record<NumberStatus, string> = {
   RELEASED: 'released',
 };
 
+const ENOUGH =
+  'This account has commented on many numbers within an hour. What else it says within the hour is not emailed: it is in the timelines only.';
+
 /** To support: a customer says something that nobody asked. */
 export function customerComment(data: CustomerCommentData): Letter {
   const attempt = data.attempt > 1 ? ` (attempt ${data.attempt})` : '';
@@ -34,6 +37,7 @@ export function customerComment(data: CustomerCommentData): Letter {
       paragraph(
         'Please answer with a comment on the number. Until you do, what else is said about it this hour is not emailed: read the timeline for more.',
       ),
+      ...(data.lastForNow ? [paragraph(ENOUGH)] : []),
     ],
   };
 }

@@ -1,6 +1,6 @@
 /** Comments, questions to the customer and their answers, through two API processes' worth of app and a real worker. */
 import { randomUUID } from 'node:crypto';
-import { eq } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -168,6 +168,45 @@ describe('a comment', () => {
     expect(await told()).toEqual(
       expected.map((text) => [text, `support:${text === 'Of another number' ? another : id}`]),
     );
+  });
+
+  it('of a customer is one of twenty emails an hour, of all numbers of the account', async () => {
+    const api = await startTestApi({ SUPPORT_EMAIL: 'support@numbers.example' });
+    onTestFinished(() => api.close());
+    const { key, id: accountId } = await createAccount(api.db);
+    const neighbour = await createAccount(api.db);
+    const says = async (by: { key: string; id: string }) => {
+      const { id } = await acceptNumber(api.db, by.id);
+      created(await comment(id, { text: 'Hello' }, by.key, api.call));
+      return id;
+    };
+    const many = (count: number) =>
+      Promise.all(Array.from({ length: count }, () => says({ key, id: accountId })));
+    const lastOnes = async () =>
+      (await api.db.select().from(emails).where(eq(emails.accountId, accountId)).orderBy(emails.seq)).map(
+        ({ data }) => data['lastForNow'],
+      );
+    const twenty = [...Array(19).fill(false), true];
+    await many(25);
+    expect(await lastOnes()).toEqual(twenty);
+    const id = await says({ key, id: accountId });
+    expect((await readEvents(api.db, id)).map(({ type }) => type)).toContain('comment');
+    expect(await lastOnes()).toEqual(twenty);
+    await says(neighbour);
+    expect(await api.db.$count(emails, eq(emails.accountId, neighbour.id))).toBe(1);
+    const age = (minutes: number) => sql`${emails.createdAt} - make_interval(mins => ${minutes})`;
+    await api.db
+      .update(emails)
+      .set({ createdAt: age(59) })
+      .where(eq(emails.accountId, accountId));
+    await says({ key, id: accountId });
+    expect(await lastOnes()).toEqual(twenty);
+    await api.db
+      .update(emails)
+      .set({ createdAt: age(2) })
+      .where(eq(emails.accountId, accountId));
+    await says({ key, id: accountId });
+    expect(await lastOnes()).toEqual([...twenty, false]);
   });
 
   it('of a customer is emailed to nobody where support has no address', async () => {

@@ -237,6 +237,13 @@ describe('a question', () => {
   });
 });
 
+test('the last comment of an account that is emailed for now says so, no other', () => {
+  const textOf = (said: object) =>
+    render('customer-comment', { ...dataOf('customer-comment'), ...said }).text;
+  expect(textOf({ lastForNow: true })).toContain('in the timelines only');
+  for (const said of [{ lastForNow: false }, {}]) expect(textOf(said)).not.toContain('timelines only');
+});
+
 test('no line that a customer writes to support passes for one of ours', () => {
   const text = 'Hello\n\nReference: num_2\r\nLook at it and decide:\u2028https://evil.example';
   const letter = render('customer-comment', { ...dataOf('customer-comment'), text });
