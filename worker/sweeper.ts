@@ -206,27 +206,38 @@ export function createSweeper(
     logger.info({ numberId: row.id, attempt }, 'Workflow of an ended attempt asked to end');
   }
 
+  async function heal(signal: AbortSignal): Promise<number> {
+    if (!(await workflows.reachable())) throw new TemporalUnavailable('Temporal does not answer');
+    const walk = rounds++ % WALK_EVERY_ROUNDS === 0;
+    return inTurn([startAccepted, followEnded, endStrays, ...(walk ? [startLost] : [])], signal);
+  }
+
+  /** After the healing: a table that is locked must not keep numbers without their workflow. */
+  const cleanUps = [
+    () => deleteExpiredIdempotencyRecords(db),
+    () => deleteExpiredSessions(db),
+    () => deleteExpiredLinks(db),
+    () => deleteExpiredDecisionLinks(db),
+    () => deleteExpiredClaims(db),
+    () => deleteOldChanges(db),
+    () => deleteOldAudit(db, config.AUDIT_RETENTION_DAYS),
+  ].map((cleanUp) => async () => {
+    await cleanUp();
+    // It started no workflow.
+    return 0;
+  });
+
   return () =>
     deps.lockDb.transaction(async (tx) => {
       const { rows } = await tx.execute<{ locked: boolean }>(
         sql`select pg_try_advisory_xact_lock(${SWEEP_LOCK}) as locked`,
       );
       if (!rows[0]?.locked) return null;
-      await deleteExpiredIdempotencyRecords(db);
-      await deleteExpiredSessions(db);
-      await deleteExpiredLinks(db);
-      await deleteExpiredDecisionLinks(db);
-      await deleteExpiredClaims(db);
-      await deleteOldChanges(db);
-      await deleteOldAudit(db, config.AUDIT_RETENTION_DAYS);
-      if (!(await workflows.reachable())) throw new TemporalUnavailable('Temporal does not answer');
-      const walk = rounds++ % WALK_EVERY_ROUNDS === 0;
-      const steps = [startAccepted, followEnded, endStrays, ...(walk ? [startLost] : [])];
-      return inTurn(steps, AbortSignal.timeout(ROUND_MS));
+      return inTurn([heal, ...cleanUps], AbortSignal.timeout(ROUND_MS));
     });
 }
 
-/** Takes every step, also after one that failed, and adds up what they give. The first failure is thrown at the end. */
+/** Takes every step, also after one that failed, and adds up what they give. All failures are thrown at the end. */
 async function inTurn(
   steps: ((signal: AbortSignal) => Promise<number>)[],
   signal: AbortSignal,
@@ -241,6 +252,7 @@ async function inTurn(
       failures.push(error);
     }
   }
+  if (failures.length > 1) throw new AggregateError(failures, failures.map(String).join('; '));
   if (failures.length > 0) throw failures[0];
   return sum;
 }

@@ -165,6 +165,27 @@ test('deletes what the audit log has kept for long enough', async () => {
   expect(rows).toEqual([{ id: 'aud_kept' }]);
 });
 
+test('clean-ups that fail stop neither the healing nor the other clean-ups, and all are told', async () => {
+  const { db } = stack;
+  const failing = ['idempotency_records', 'change_feed'];
+  await db.execute(
+    sql`create function refuse() returns trigger language plpgsql as $$ begin raise 'locked'; end $$`,
+  );
+  for (const table of failing) {
+    await db.execute(
+      sql.raw(`create trigger refuse before delete on ${table} for each statement execute function refuse()`),
+    );
+  }
+  await db.execute(sql`insert into audit_events (id, type, at)
+    values ('aud_older', 'key.created', now() - interval '401 days')`);
+  const row = await acceptNumber(db, accountId);
+  const failed = await sweeper()().then(String, String);
+  await db.execute(sql`drop function refuse() cascade`);
+  for (const table of failing) expect(failed).toContain(`delete from "${table}"`);
+  expect(await statusOf(row)).toBe('RUNNING');
+  expect((await db.execute(sql`select id from audit_events where id = 'aud_older'`)).rows).toEqual([]);
+});
+
 test('without a worker a round fails at what has to be asked, and comes back to it', {
   timeout: 60_000,
 }, async () => {
