@@ -40,7 +40,13 @@ async function startNumbers(count: number): Promise<NumberRow[]> {
     await stack.workflows.start(row);
     rows.push(row);
   }
+  for (const row of rows) await expect.poll(() => isListed(row), { timeout: 20_000 }).toBe(true);
   return rows;
+}
+
+/** The list lags a little, and counts are made of it. */
+async function isListed(row: NumberRow): Promise<boolean> {
+  return (await stack.client.workflow.count(`WorkflowId="${workflowId(row)}"`)).count === 1;
 }
 
 async function runningInList(): Promise<number> {
