@@ -65,6 +65,11 @@ export async function checkLink(api: ApiContext, { link, review, caller }: Known
   if (await isMember(api.db, caller.personId, review.row.accountId)) throw new ProblemError('own_account');
 }
 
+/** Whether a link has ended, so that it tells no more of its number than what it decided itself. */
+export function hasEnded({ expiresAt, attempt }: DecisionLinkRow, row: NumberRow): boolean {
+  return expiresAt.getTime() <= Date.now() || attempt < row.attempt;
+}
+
 /** What the link may decide: approve, reject or both. Throws where it is neither. */
 export function openOutcomes({ link, review, caller }: KnownLink): Outcome[] {
   const refusals: unknown[] = [];

@@ -11,11 +11,12 @@ import {
 } from '../contract/number.ts';
 import { minute } from '../contract/text.ts';
 import { staffWarnings } from '../contract/warnings.ts';
+import type { DecisionLinkRow } from '../db/decision-links.ts';
 import type { NumberRow } from '../db/number-row.ts';
 import { stateOf } from '../db/number-row.ts';
 import type { EventRow } from '../db/read.ts';
 import type { Review } from '../db/reviews.ts';
-import { type KnownLink, standingOf } from './decision-links.ts';
+import { hasEnded, type KnownLink, standingOf } from './decision-links.ts';
 import { described, type Faults, faultOf, type Html, html } from './html.ts';
 
 type FieldName = (typeof FIELD_NAMES)[number];
@@ -32,7 +33,12 @@ const STATUS_WORDS: Record<NumberStatus, string> = {
   RELEASED: 'It was released.',
 };
 
-/** How the number stands, in sentences. `event`: what a link has decided, which may have been about an earlier attempt. */
+/** What a used link tells. Once it has ended its reader may be anybody whom the email was forwarded to. */
+export function afterUse(link: DecisionLinkRow, row: NumberRow, event: EventRow): Html {
+  return hasEnded(link, row) ? decidedByLink(event) : standing(row, event);
+}
+
+/** How the number stands, in sentences. `event`: what a link has decided, told where the number does not tell it. */
 export function standing(row: NumberRow, event: EventRow | null = null): Html {
   const { verification, approvals, ending, facebookDecision } = row;
   const decisions = standingOf(row);
@@ -40,7 +46,7 @@ export function standing(row: NumberRow, event: EventRow | null = null): Html {
   const waits = row.status === 'PENDING_VERIFICATION';
   const first = waits && !verification && approvals.length > 0;
   return html`<p><strong>${row.displayName}</strong> (${row.mobileNumber}, attempt ${row.attempt}). ${STATUS_WORDS[row.status]}</p>
-${own && decidedEarlier(own)}
+${own && decidedByLink(own)}
 ${decisions.map((decision) => decided(decision, nameOf(decision.by)))}
 ${first && html`<p>Another supporter has to approve, too.</p>`}
 ${waits ? held(row) : facebookDecision && decided(facebookDecision, 'Facebook')}
@@ -51,8 +57,8 @@ function decided({ outcome, reason, at }: Decision, who: string): Html {
   return html`<p>${who} ${outcome} it on ${minute(at)}.</p>${because(reason)}`;
 }
 
-/** A decision that is only in the timeline any more. */
-function decidedEarlier({ actor, at, attempt, type, data }: EventRow): Html {
+/** A decision as the timeline tells it, without the number. */
+function decidedByLink({ actor, at, attempt, type, data }: EventRow): Html {
   const outcome = type === 'verification.rejected' ? 'rejected' : 'approved';
   const { reason } = data;
   return html`<p>${nameOf(actor)} ${outcome} attempt ${attempt} on ${minute(at.toISOString())}.</p>${because(typeof reason === 'string' ? reason : null)}`;

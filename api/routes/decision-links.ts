@@ -13,7 +13,7 @@ import { originOf } from '../audit.ts';
 import type { Routes } from '../context.ts';
 import { decide } from '../decide.ts';
 import { checkLink, gone, knownLink, openOutcomes } from '../decision-links.ts';
-import { decisionPage, faultName, standing } from '../decision-page.ts';
+import { afterUse, decisionPage, faultName, standing } from '../decision-page.ts';
 import { toProblem } from '../failures.ts';
 import { html, sendPage, servePages } from '../html.ts';
 import { findFor } from '../numbers.ts';
@@ -36,9 +36,9 @@ export const decisionLinkRoutes: Routes = async (app, { api }) => {
   app.get('/decisions', { config, schema }, async (request, reply) => {
     const { token } = withToken.parse(request.query);
     const known = await knownLink(api, token);
-    const { review, event } = known;
+    const { link, review, event } = known;
     if (event) {
-      const said = html`<p>This link was used; each link decides once.</p>${standing(review.row, event)}`;
+      const said = html`<p>This link was used; each link decides once.</p>${afterUse(link, review.row, event)}`;
       return sendPage(reply, 'You have decided', said, 410);
     }
     await checkLink(api, known);
@@ -91,6 +91,7 @@ export const decisionLinkRoutes: Routes = async (app, { api }) => {
     }
     const event = await findEvent(api.db, link.numberId, link.id);
     const { row } = await findFor(api, caller, link.numberId);
+    const told = event ? afterUse(link, row, event) : standing(row);
     if (event) {
       await useDecisionLink(api.db, link, {
         ...originOf(request),
@@ -99,7 +100,7 @@ export const decisionLinkRoutes: Routes = async (app, { api }) => {
         data: { numberId: link.numberId, attempt: link.attempt, event: event.type },
       });
     }
-    return sendPage(reply, 'Decided', html`${standing(row, event)}<p>You can close this page.</p>`);
+    return sendPage(reply, 'Decided', html`${told}<p>You can close this page.</p>`);
   });
 };
 

@@ -437,16 +437,39 @@ describe('a link that was used', () => {
     expect(body).not.toContain('has to approve, too');
   });
 
-  it('tells of the attempt that it was about once there is another', async () => {
-    const { number, token, link } = await submitted();
-    await used(link, number.id, 'verification.rejected', 'No such <shop>');
-    await api.db.update(numbers).set({ attempt: 2 }).where(eq(numbers.id, number.id));
-    await expectTold(token, [
-      'attempt 2). It waits for verification.',
-      'Sam rejected attempt 1 on 2026-11-23 08:00 UTC.',
-      'Reason: No such &lt;shop&gt;',
-    ]);
-  });
+  it.each(['there is another attempt', 'it has expired'])(
+    'tells only what it decided once %s',
+    async (end) => {
+      const { number, token, link } = await submitted();
+      await used(link, number.id, 'verification.rejected', 'No such <shop>');
+      // The state of now, none of which the link has to do with.
+      const by = { type: 'facebook', id: null } as const;
+      await api.db
+        .update(numbers)
+        .set({
+          attempt: end === 'it has expired' ? 1 : 2,
+          approvals: [decision()],
+          facebookDecision: decision({ outcome: 'rejected', reason: 'Name taken', by }),
+        })
+        .where(eq(numbers.id, number.id));
+      let shown = token;
+      if (end === 'it has expired') {
+        const expiresAt = new Date(Date.now() - 1_000);
+        await api.db.update(decisionLinks).set({ expiresAt }).where(eq(decisionLinks.id, link.id));
+        shown = tokens.tokenOf({ ...link, expiresAt });
+      }
+      const told = ['Sam rejected attempt 1 on 2026-11-23 08:00 UTC.', 'Reason: No such &lt;shop&gt;'];
+      const opened = await expectTold(shown, told);
+      const pressed = await press(shown);
+      expect(pressed.statusCode).toBe(200);
+      expectInOrder(pressed.body, told);
+      for (const body of [opened, pressed.body]) {
+        for (const hidden of ['Olga', 'Facebook', 'Name taken', 'attempt 2', 'waits', number.mobileNumber]) {
+          expect(body).not.toContain(hidden);
+        }
+      }
+    },
+  );
 });
 
 describe('a link is refused', () => {
