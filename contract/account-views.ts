@@ -118,7 +118,7 @@ export const auditView = z
           .optional()
           .meta({
             description:
-              'What a staff person was called then, and what a person of an account is called now; left out where nobody knows.',
+              'What a staff person was called then, and what a person of an account is called now; left out where nobody knows, and of people of an account that was erased.',
             examples: ['Sam Support'],
           }),
       })
@@ -240,7 +240,7 @@ export function viewInvitation(invitation: {
   };
 }
 
-/** `names`: what people are called now, by their ids. */
+/** `names`: what people are called now, by their ids, as far as the entry may tell it. */
 export function viewAudit(
   entry: {
     id: string;

@@ -1,5 +1,5 @@
 /** Accounts: reading, changing and creating them. */
-import { and, desc, eq, ilike, lt } from 'drizzle-orm';
+import { and, desc, eq, ilike, inArray, isNotNull, lt } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import { type AuditOrigin, recordAudit } from './audit.ts';
 import type { Database, Transaction } from './client.ts';
@@ -40,6 +40,15 @@ export async function listAccounts(
     .orderBy(desc(organizations.id))
     .limit(page.limit + 1);
   return cut(found, page.limit, (last) => last.id);
+}
+
+/** Those of some accounts whose personal fields were erased, by their ids. */
+export async function erasedOf(db: Database, ids: string[]): Promise<Set<string>> {
+  const found = await db
+    .select({ id: organizations.id })
+    .from(organizations)
+    .where(and(inArray(organizations.id, [...new Set(ids)]), isNotNull(organizations.erasedAt)));
+  return new Set(found.map(({ id }) => id));
 }
 
 /** Creates an account that nobody belongs to yet. */

@@ -2,6 +2,8 @@
 import { and, eq, isNull } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApiKey, type Scope } from '../../db/api-keys.ts';
+import { recordAudit } from '../../db/audit.ts';
+import { eraseAccount } from '../../db/erase-account.ts';
 import { apiKeys, auditEvents, emails, organizations } from '../../db/schema.ts';
 import { type Browser, createUser, signIn } from '../support/people.ts';
 import { createAccount, createStaff } from '../support/stack.ts';
@@ -226,5 +228,31 @@ describe('the audit log', () => {
     expect(signedIn.actor).toEqual({ type: 'customer', id: member.id, name: 'A user' });
     // Whole keys and their secrets are nowhere in it.
     expect(JSON.stringify(whole)).not.toContain(made[2].key.slice(17));
+  });
+
+  it('names nobody in the entries of an account that was erased, who belongs to another as well', async () => {
+    const erased = await createAccount(api.db);
+    const other = await createAccount(api.db);
+    const member = await createUser(api.db, 'user', { [erased.id]: 'admin', [other.id]: 'admin' });
+    const actor = { type: 'customer', id: member.id } as const;
+    for (const { id } of [erased, other]) {
+      await recordAudit(api.db, { type: 'account.changed', actor, accountId: id, targetId: id });
+    }
+    await recordAudit(api.db, { type: 'session.started', actor, targetId: member.id });
+    const namesOf = async () => {
+      const { items } = (await asOperator('GET', `/v1/audit?actorId=${member.id}`)).json();
+      return items.map(({ accountId, actor }: { accountId: string | null; actor: { name?: string } }) => [
+        accountId,
+        actor.name,
+      ]);
+    };
+    const named = [
+      [null, 'A user'],
+      [other.id, 'A user'],
+      [erased.id, 'A user'],
+    ];
+    expect(await namesOf()).toEqual(named);
+    await eraseAccount(api.db, erased.id);
+    expect(await namesOf()).toEqual([...named.slice(0, 2), [erased.id, undefined]]);
   });
 });
