@@ -6,7 +6,14 @@ import { recordAudit } from '../db/audit.ts';
 import type { Transaction } from '../db/client.ts';
 import { hasHadEnough, writeEmail } from '../db/email-rows.ts';
 import { createLink, findLink, takeLatestLink, takeLink } from '../db/links.ts';
-import { findPerson, lockPerson, type PersonRow, setPassword, updatePerson } from '../db/people.ts';
+import {
+  findPerson,
+  lockPerson,
+  type PersonRow,
+  passwordOf,
+  setPassword,
+  updatePerson,
+} from '../db/people.ts';
 import { endSessions } from '../db/sessions.ts';
 import { originOf } from './audit.ts';
 import { actorOf } from './callers.ts';
@@ -50,10 +57,10 @@ export async function writeToHolder(
 ): Promise<string | null> {
   return api.db.transaction(async (tx) => {
     const person = await findPerson(tx, { email });
-    const signUpWaits = person?.role === 'user' && !person.emailVerified;
-    if (!person || signUpWaits || person.banned || (await hasHadEnough(tx, email, 'reset-password'))) {
-      return null;
-    }
+    if (!person || person.banned) return null;
+    // Whoever cannot sign in with a password yet was sent a link of their own, which a new one would end.
+    const hasPassword = person.emailVerified && (await passwordOf(tx, person.id)) !== null;
+    if (!hasPassword || (await hasHadEnough(tx, email, 'reset-password'))) return null;
     await writePasswordLink(api, tx, person, 'reset-password', { signedUp: true });
     const asked = { type: 'password.reset-requested', actor: null, targetId: person.id } as const;
     await recordAudit(tx, { ...originOf(request), ...asked, data: { email, by: 'sign-up' } });

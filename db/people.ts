@@ -83,7 +83,7 @@ export async function setPassword(tx: Transaction, personId: string, hash: strin
 }
 
 /** The hash of a person's password; null where they have none. */
-export async function passwordOf(db: Database, personId: string): Promise<string | null> {
+export async function passwordOf(db: Database | Transaction, personId: string): Promise<string | null> {
   const [row] = await db
     .select({ password: credentials.password })
     .from(credentials)

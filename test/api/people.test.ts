@@ -47,6 +47,24 @@ describe('a new staff person', () => {
     ]);
   });
 
+  it('keeps the link of the invitation when a stranger signs up with the address', async () => {
+    const email = `${newId('usr')}@staff.example`;
+    const { id } = (await add({ email })).json();
+    const signUp = { name: 'Mallory', email, password: PASSWORD, accountName: 'Mallory Ltd.' };
+    expect((await api.call(null, 'POST', '/v1/sign-ups', signUp)).statusCode).toBe(202);
+    // As after signing in at the provider, without a password of ours.
+    await api.db.update(people).set({ emailVerified: true }).where(eq(people.id, id));
+    expect((await api.call(null, 'POST', '/v1/sign-ups', signUp)).statusCode).toBe(202);
+    const letters = await api.db.select().from(emails).where(eq(emails.recipient, email));
+    expect(letters.map(({ kind }) => kind)).toEqual(['staff-invitation']);
+    const path = `/v1/password-resets/${await tokenFor(api.db, email)}`;
+    expect((await api.call(null, 'POST', path, { password: PASSWORD })).statusCode).toBe(204);
+    // Now there is a password that the email can speak of.
+    await api.call(null, 'POST', '/v1/sign-ups', signUp);
+    const after = await api.db.select().from(emails).where(eq(emails.recipient, email)).orderBy(emails.seq);
+    expect(after.map(({ kind }) => kind)).toEqual(['staff-invitation', 'reset-password']);
+  });
+
   it('has an address of their own, and is added once for an Idempotency-Key', async () => {
     const email = `${newId('usr')}@staff.example`;
     const headers = { 'idempotency-key': newId('op') };
