@@ -11,12 +11,10 @@ import type { Actor, EventType, NumberState } from '../contract/number.ts';
 import { addWorkingTime, type WorkingTime } from '../contract/working-time.ts';
 import type { Transaction } from './client.ts';
 import { numberEmail } from './email-rows.ts';
-import { sqlStateOf } from './errors.ts';
+import { sqlStateOf, UNIQUE_VIOLATION } from './errors.ts';
 import { columnsOf, type NumberRow, stateOf } from './number-row.ts';
 import { nextSubmission } from './quota.ts';
 import { emails, isLiveSql, numberEvents, numbers } from './schema.ts';
-
-const UNIQUE_VIOLATION = '23505';
 
 export interface AcceptanceSettings {
   /** How much of support's working time verification may take before it is overdue. */

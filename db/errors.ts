@@ -13,6 +13,9 @@ export function sqlStateOf(error: unknown): string | undefined {
   return root instanceof pg.DatabaseError ? root.code : undefined;
 }
 
+/** A row with the same values of a unique index is there already. */
+export const UNIQUE_VIOLATION = '23505';
+
 /** `lock_timeout` ran out. */
 export const LOCK_NOT_AVAILABLE = '55P03';
 

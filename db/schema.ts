@@ -180,7 +180,7 @@ export const twoFactors = pgTable(
     /** That of the latest code that was accepted: no other of it, or of an earlier one, is (RFC 6238, section 5.2). */
     lastTimeStep: integer('last_time_step'),
   },
-  (t) => [index('two_factors_person').on(t.personId)],
+  (t) => [uniqueIndex('two_factors_per_person').on(t.personId)],
 );
 
 export const memberships = pgTable(

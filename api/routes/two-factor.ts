@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { AuditType } from '../../contract/audit.ts';
 import { confirmationBody, passwordBody } from '../../contract/people.ts';
 import { recordAudit } from '../../db/audit.ts';
+import { sqlStateOf, UNIQUE_VIOLATION } from '../../db/errors.ts';
 import { endSessions, findSession } from '../../db/sessions.ts';
 import { answers, GUARDED, noBody, SESSION_WRITES } from '../answers.ts';
 import { originOf } from '../audit.ts';
@@ -47,9 +48,13 @@ export const twoFactorRoutes: Routes = async (app, { api }) => {
     async (request) => {
       const { password } = request.body;
       const headers = authHeaders(auth, request);
-      const answer = await askAuth(
-        auth.api.enableTwoFactor({ body: { password }, headers, asResponse: true }),
-      );
+      const begin = () =>
+        askAuth(auth.api.enableTwoFactor({ body: { password }, headers, asResponse: true }));
+      const answer = await begin().catch((error) => {
+        // Another set-up of the person was there first: this one replaces it, as a later one does.
+        if (sqlStateOf(error) === UNIQUE_VIOLATION) return begin();
+        throw error;
+      });
       if (!answer.ok) throw refusal(answer);
       // Better-auth writes blanks as in a form; some apps show that "+" to people.
       const totpUri = String(answer.body['totpURI']).replaceAll('+', '%20');

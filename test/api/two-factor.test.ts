@@ -1,7 +1,7 @@
 /** Two-factor authentication, with the codes that an authenticator app shows. */
 import { createOTP } from '@better-auth/utils/otp';
 import { symmetricEncrypt } from 'better-auth/crypto';
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, type SQL, sql } from 'drizzle-orm';
 import type { FastifyInstance } from 'fastify';
 import { generate } from 'otplib';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -48,10 +48,10 @@ const refusalsOf = async (personId: string) => {
   return rows.map(({ data }) => data['why']);
 };
 
-/** Sends requests while nobody can write a person's two-factor row, until all of them want to. */
-async function whileLocked<T>(personId: string, send: () => Promise<T>[]): Promise<T[]> {
+/** Sends requests while a lock keeps them from writing two-factor rows, until all of them want to. */
+async function whileLocked<T>(lock: SQL, send: () => Promise<T>[]): Promise<T[]> {
   const { sent } = await api.db.transaction(async (tx) => {
-    await tx.select().from(twoFactors).where(eq(twoFactors.personId, personId)).for('update');
+    await tx.execute(lock);
     const sent = send();
     const waiting = sql`select from pg_stat_activity
       where datname = current_database() and wait_event_type = 'Lock'`;
@@ -144,6 +144,24 @@ describe('setting it up', () => {
     expect((await typesOf(user.id)).filter((type) => type === 'two-factor.enabled')).toHaveLength(1);
   });
 
+  it('twice at once, over two processes, leaves one app: that of the later one', async () => {
+    const user = await createUser(api.db);
+    const browsers = await Promise.all([signIn(api.app, user), signIn(other, user)]);
+    const path = '/v1/session/two-factor';
+    const setups = await whileLocked(sql`lock table ${twoFactors} in share mode`, () =>
+      browsers.map((browser) => browser.call('POST', `${path}/setup`, { password: PASSWORD })),
+    );
+    expect(setups.map(({ statusCode }) => statusCode)).toEqual([200, 200]);
+    expect(await api.db.$count(twoFactors, eq(twoFactors.personId, user.id))).toBe(1);
+    const statuses = [];
+    for (const setup of setups) {
+      const secret = new URL(setup.json().totpUri).searchParams.get('secret') ?? '';
+      const code = await generate({ secret });
+      statuses.push((await browsers[0]?.call('POST', `${path}/confirmation`, { code }))?.statusCode);
+    }
+    expect(statuses.sort()).toEqual([204, 422]);
+  });
+
   it('keeps no secret readable in the database', async () => {
     const { id, used, backupCodes, browser } = await person();
     const [row] = await api.db.select().from(twoFactors).where(eq(twoFactors.personId, id));
@@ -234,7 +252,8 @@ describe('signing in with it', () => {
       const { id, email, code, backupCodes } = await person();
       const body = { [what]: what === 'code' ? await code() : (backupCodes[0] ?? '') };
       const browsers = await Promise.all([halfway(email), halfway(email, other)]);
-      const answers = await whileLocked(id, () => browsers.map((browser) => sendCode(browser, body)));
+      const locked = sql`select from ${twoFactors} where ${twoFactors.personId} = ${id} for update`;
+      const answers = await whileLocked(locked, () => browsers.map((browser) => sendCode(browser, body)));
       expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([200, 401]);
       const started = (await typesOf(id)).filter((type) => type === 'session.started');
       // The first by the password, before the set-up.

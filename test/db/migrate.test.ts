@@ -1,11 +1,12 @@
 /** Migrations beside the previous release: whoever reads and writes meanwhile hardly waits. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { migrateDatabase } from '../../db/migrate.ts';
 import { stepsOf } from '../../db/migration-steps.ts';
+import { people, twoFactors } from '../../db/schema.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;
@@ -122,6 +123,35 @@ test('two that migrate at the same time take turns', async () => {
   );
   await Promise.all([migrate(), migrate()]);
   expect(await rows(`select to_regclass('probe') as probe`)).toEqual([{ probe: 'probe' }]);
+});
+
+test('of several authenticator apps of a person, the one that codes were taken of is kept, else the newest', async () => {
+  await database.db.execute(sql`drop index two_factors_per_person`);
+  for (const id of ['used', 'begun']) {
+    await database.db.insert(people).values({ id, name: id, email: `${id}@people.example` });
+  }
+  const app = (id: string, personId: string, verified: boolean, lastTimeStep: number | null) => ({
+    id,
+    personId,
+    verified,
+    lastTimeStep,
+    secret: 's',
+    backupCodes: 'b',
+  });
+  await database.db
+    .insert(twoFactors)
+    .values([
+      app('two_1', 'used', true, null),
+      app('two_2', 'used', true, 7),
+      app('two_3', 'used', true, 6),
+      app('two_4', 'used', false, 8),
+      app('two_5', 'begun', false, null),
+      app('two_6', 'begun', false, null),
+    ]);
+  const file = new URL('../../db/migrations/0014_one_app_per_person.sql', import.meta.url);
+  const [deletes = '', creates = ''] = readFileSync(file, 'utf8').split('--> statement-breakpoint');
+  await migration(deletes, creates)();
+  expect(await rows('select id from two_factors order by id')).toEqual([{ id: 'two_2' }, { id: 'two_6' }]);
 });
 
 test('what drizzle-kit writes is told apart', () => {
