@@ -34,7 +34,7 @@ export const signUpRoutes: Routes = async (app, { api }) => {
         config,
         schema: {
           summary: 'Sign up and open an account',
-          description: `The account exists, with the person as its admin, once the link in the email was used. ${UNTOLD} Signing up again before that replaces what was sent. Where the address has an account already, the email says so, with a link to set a new password.`,
+          description: `The account exists, with the person as its admin, once the link in the email was used. ${UNTOLD} Signing up again before that replaces what was sent. Where somebody signs in with the address and a password already, the email says so, with a link to set a new one.`,
           operationId: 'signUp',
           tags: ['Session'],
           body: signUpBody,
