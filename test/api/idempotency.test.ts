@@ -11,6 +11,7 @@ import {
 } from '../../db/idempotency.ts';
 import { emails, idempotencyRecords, numberEvents, numbers } from '../../db/schema.ts';
 import { freshNumber } from '../support/accepted.ts';
+import { waitingForLocks } from '../support/database.ts';
 import { submission } from '../support/http.ts';
 import { createAccount } from '../support/stack.ts';
 import {
@@ -58,15 +59,7 @@ async function hold(statement: SQL) {
   };
 }
 
-async function waitingForLocks(): Promise<number> {
-  const {
-    rows: [row],
-  } = await api.db.execute<{ count: number }>(
-    sql`select count(*)::int as count from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock'`,
-  );
-  return row?.count ?? 0;
-}
+const waiting = () => waitingForLocks(api.db);
 
 describe('a submission', () => {
   it('sent 20 times at once through two processes is one number, and 20 times 201', async () => {
@@ -144,7 +137,7 @@ describe('a submission', () => {
     const first = await post(body, idempotencyKey);
     const lock = await holdRecord(idempotencyKey);
     const repeat = post(body, idempotencyKey);
-    await expect.poll(waitingForLocks).toBe(1);
+    await expect.poll(waiting).toBe(1);
     await lock.release();
     expect((await repeat).json()).toEqual(first.json());
   });
@@ -237,13 +230,13 @@ describe('a write through a workflow', () => {
     // Each stops where it looks for that, then where it stores its answer.
     const timeline = await hold(sql`lock table number_events`);
     const slow = comment(idempotencyKey);
-    await expect.poll(waitingForLocks).toBe(1);
+    await expect.poll(waiting).toBe(1);
     await api.db.update(idempotencyRecords).set({ lockedUntil: sql`now()` });
     const other = comment(idempotencyKey);
-    await expect.poll(waitingForLocks).toBe(2);
+    await expect.poll(waiting).toBe(2);
     const record = await holdRecord(idempotencyKey);
     await timeline.release();
-    await expect.poll(waitingForLocks).toBe(2);
+    await expect.poll(waiting).toBe(2);
     await record.release();
     const answers = await Promise.all([slow, other]);
     expect(answers.map((response) => response.statusCode)).toEqual([201, 201]);

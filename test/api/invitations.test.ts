@@ -7,6 +7,7 @@ import { newId } from '../../contract/ids.ts';
 import { createApiKey, type Scope } from '../../db/api-keys.ts';
 import { INVITATIONS_A_DAY, OPEN_INVITATIONS } from '../../db/invitations.ts';
 import { auditEvents, emails, invitations, memberships, people } from '../../db/schema.ts';
+import { waitingForLocks } from '../support/database.ts';
 import { Browser, createUser, PASSWORD, signIn, tokenFor } from '../support/people.ts';
 import { createAccount, createStaff } from '../support/stack.ts';
 import { MAIL_DOWN, problemOf, startTestApi, TEMPORAL_DOWN, type TestApi } from './harness.ts';
@@ -40,12 +41,7 @@ const accept = (token: string, body: object) =>
   api.call(null, 'POST', `/v1/invitations/${token}/acceptance`, body);
 const membersOf = (accountId: string) =>
   api.db.select().from(memberships).where(eq(memberships.organizationId, accountId));
-async function waitingForLocks(): Promise<number> {
-  const { rows } = await api.db.execute(
-    sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-  );
-  return rows.length;
-}
+const waiting = () => waitingForLocks(api.db);
 const expire = (id: string) =>
   api.db.update(invitations).set({ expiresAt: sql`now()` }).where(eq(invitations.id, id));
 
@@ -208,7 +204,7 @@ describe('accepting', () => {
     const accepting = await api.db.transaction(async (tx) => {
       await tx.execute(sql`select from organizations where id = ${accountId} for update`);
       const answer = accept(token, { name: 'Wanda', password: LONG });
-      await expect.poll(waitingForLocks, { timeout: 10_000 }).toBe(1);
+      await expect.poll(waiting, { timeout: 10_000 }).toBe(1);
       const { id } = await createUser(api.db);
       await api.db.update(people).set({ email }).where(eq(people.id, id));
       return { answer };

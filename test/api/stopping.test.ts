@@ -4,6 +4,7 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';
+import { waitingForLocks } from '../support/database.ts';
 import { createAccount } from '../support/stack.ts';
 import { startTestApi } from './harness.ts';
 
@@ -13,19 +14,12 @@ it('answers what is under way and ends its connection, instead of waiting for a 
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
   const agent = new Agent({ keepAlive: true });
-  const waiting = async () => {
-    const { rows } = await db.execute<{ count: number }>(
-      sql`select count(*)::int as count from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock'`,
-    );
-    return rows[0]?.count;
-  };
   const { answered, closing } = await db.transaction(async (tx) => {
     await tx.execute(sql`lock table numbers`);
     const headers = { authorization: `Bearer ${key}` };
     const asking = request({ agent, port, path: '/v1/numbers', headers }).end();
     const answered = once(asking, 'response') as Promise<[IncomingMessage]>;
-    await expect.poll(waiting).toBe(1);
+    await expect.poll(() => waitingForLocks(db)).toBe(1);
     return { answered, closing: close() };
   });
   const [answer] = await answered;

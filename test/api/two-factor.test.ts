@@ -9,6 +9,7 @@ import { buildApp } from '../../api/app.ts';
 import { timeStepOf } from '../../auth/two-factor.ts';
 import { type Database, openDatabase } from '../../db/client.ts';
 import { auditEvents, twoFactors, verifications } from '../../db/schema.ts';
+import { waitingForLocks } from '../support/database.ts';
 import { Browser, createUser, PASSWORD, setUpTwoFactor, signIn } from '../support/people.ts';
 import { MAIL_DOWN, problemOf, startTestApi, TEMPORAL_DOWN, type TestApi } from './harness.ts';
 
@@ -53,10 +54,7 @@ async function whileLocked<T>(lock: SQL, send: () => Promise<T>[]): Promise<T[]>
   const { sent } = await api.db.transaction(async (tx) => {
     await tx.execute(lock);
     const sent = send();
-    const waiting = sql`select from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock'`;
-    const count = async () => (await api.db.execute(waiting)).rows.length;
-    await expect.poll(count, { timeout: 10_000 }).toBe(sent.length);
+    await expect.poll(() => waitingForLocks(api.db), { timeout: 10_000 }).toBe(sent.length);
     // Not the promises themselves, which would be waited for.
     return { sent };
   });

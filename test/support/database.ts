@@ -1,6 +1,7 @@
 /** A fresh, migrated database for a test file, copied from a template that is migrated once. */
 import { createHash, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import { inject } from 'vitest';
 import { type Database, openDatabase } from '../../db/client.ts';
@@ -41,6 +42,14 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     await admin.end();
   };
   return { url, db, drop };
+}
+
+/** How many statements of the database wait for a lock. Not for a transaction, which sees what was when it asked first. */
+export async function waitingForLocks(db: Database): Promise<number> {
+  const { rows } = await db.execute(
+    sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+  );
+  return rows.length;
 }
 
 /** The migrated template, made by whichever test file comes first. */
