@@ -1,6 +1,6 @@
 /** The cookies that better-auth sets, as requests bring them. */
-import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { Secrets } from './secrets.ts';
+import { createHmac } from 'node:crypto';
+import { isSame, type Secrets } from './secrets.ts';
 
 /** The cookies of a `Cookie` header, still encoded. Of several by one name the first counts, as for better-auth. */
 function cookiesOf(header: string): Map<string, string> {
@@ -44,10 +44,7 @@ function signedAnew(encoded: string, secrets: Secrets): string {
 function unsign(encoded: string, secrets: Secrets): { value: string; by: string } | null {
   const [, value = '', signature = ''] = /^(.+)\.([A-Za-z0-9+/]{43}=)$/.exec(decode(encoded)) ?? [];
   const given = Buffer.from(signature, 'base64');
-  const by = secrets.find((secret) => {
-    const right = hmacOf(value, secret);
-    return given.length === right.length && timingSafeEqual(given, right);
-  });
+  const by = secrets.find((secret) => isSame(given, hmacOf(value, secret)));
   return by === undefined ? null : { value, by };
 }
 

@@ -1,7 +1,7 @@
 /** Tokens of decision links: they name a row and cannot be made, or meant for another, without our key. */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { Stage } from '../contract/number.ts';
-import type { Keys } from './secrets.ts';
+import { isSame, type Keys } from './secrets.ts';
 
 /** All that a link is bound to. */
 interface DecisionBinding {
@@ -35,10 +35,7 @@ export function createDecisionTokens(keys: Keys): DecisionTokens {
     idOf: (token) => token.split('.')[0] ?? '',
     fits(token, link) {
       const mac = Buffer.from(token.split('.')[1] ?? '', 'base64url');
-      return keys.some((key) => {
-        const right = macOf(link, key);
-        return mac.length === right.length && timingSafeEqual(mac, right);
-      });
+      return keys.some((key) => isSame(mac, macOf(link, key)));
     },
   };
 }

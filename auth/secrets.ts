@@ -2,7 +2,7 @@
  * AUTH_SECRET and its fallbacks. The first signs and encrypts; what a fallback signed or encrypted still counts, so that
  * the secret can be rotated.
  */
-import { hkdfSync } from 'node:crypto';
+import { hkdfSync, timingSafeEqual } from 'node:crypto';
 import { symmetricDecrypt, symmetricEncrypt } from 'better-auth/crypto';
 import { type Config, ConfigError } from '../contract/config.ts';
 
@@ -40,4 +40,9 @@ export async function decrypt(
     if (text !== null) return { text, byFallback: key !== secrets[0] };
   }
   return null;
+}
+
+/** Whether what was given is right, in a time that does not tell how much of it is. */
+export function isSame(given: Buffer, right: Buffer): boolean {
+  return given.length === right.length && timingSafeEqual(given, right);
 }

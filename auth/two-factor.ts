@@ -1,9 +1,8 @@
 /** The authenticator apps of people, whose secrets better-auth keeps encrypted, and the time steps of their codes. */
-import { timingSafeEqual } from 'node:crypto';
 import { createOTP } from '@better-auth/utils/otp';
 import type { Database } from '../db/client.ts';
 import { findTwoFactor, peopleWithTwoFactor, replaceEncrypted } from '../db/two-factor.ts';
-import { decrypt, encrypt, type Secrets } from './secrets.ts';
+import { decrypt, encrypt, isSame, type Secrets } from './secrets.ts';
 
 /** Of better-auth's codes, in milliseconds. */
 const STEP_MS = 30_000;
@@ -65,8 +64,7 @@ export async function timeStepOf(secret: string, code: string): Promise<number |
   const given = Buffer.from(code);
   const otp = createOTP(secret);
   for (const step of [now + 1, now, now - 1]) {
-    const right = Buffer.from(await otp.hotp(step));
-    if (given.length === right.length && timingSafeEqual(given, right)) return step;
+    if (isSame(given, Buffer.from(await otp.hotp(step)))) return step;
   }
   return null;
 }
