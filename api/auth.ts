@@ -99,19 +99,20 @@ export function guardRoutes(app: FastifyInstance, api: ApiContext): void {
 /** Who calls is no staff, and the account that they act for is closed or not theirs any more. */
 async function ofNoAccount({ db }: ApiContext, { session }: FastifyRequest): Promise<ProblemError> {
   const others = session ? await accountsOf(db, session.person.id) : [];
-  const who = session ? 'Your sign-in' : 'This key';
   const detail =
     others.length > 0
       ? 'You do not belong to the account that you act for any more, or it is closed. Choose one of your accounts: PATCH /v1/session.'
-      : `${who} is of no open account, and no staff's. Ask an admin of an account to invite you.`;
+      : `${meansOf({ session: session !== null })} is of no open account, and no staff's. Ask an admin of an account to invite you.`;
   return new ProblemError('forbidden', { detail });
 }
 
+/** By what one calls. */
+const meansOf = ({ session }: { session: boolean }) => (session ? 'Your sign-in' : 'This key');
+
 /** The caller, where role and scopes allow this call. */
 function allowed(request: FastifyRequest, access: readonly Role[], caller: Caller): Caller {
-  const who = request.session ? 'Your sign-in' : 'This key';
   if (!access.includes(caller.kind)) {
-    const detail = `This call is for: ${access.join(', ')}. ${who} is of the role ${caller.kind}.`;
+    const detail = `This call is for: ${access.join(', ')}. ${meansOf({ session: caller.keyId === null })} is of the role ${caller.kind}.`;
     throw new ProblemError('forbidden', { detail });
   }
   needScope(caller, scopeOf(request.routeOptions.config, request.method));
@@ -122,8 +123,8 @@ function allowed(request: FastifyRequest, access: readonly Role[], caller: Calle
 export function needScope(caller: Caller, needed: Scope): void {
   if (caller.scopes.includes(needed)) return;
   const has = caller.scopes.join(', ') || 'none';
-  const who = caller.keyId === null ? 'Your sign-in' : 'This key';
-  const detail = `This call needs the scope "${needed}". ${who} has: ${has}. ${whoCanHelp(caller)}`;
+  const means = meansOf({ session: caller.keyId === null });
+  const detail = `This call needs the scope "${needed}". ${means} has: ${has}. ${whoCanHelp(caller)}`;
   throw new ProblemError('forbidden', { detail });
 }
 

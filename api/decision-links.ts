@@ -51,23 +51,20 @@ export async function knownLink(api: ApiContext, token: string): Promise<KnownLi
 
 /** Refuses a link that cannot decide any more, whatever the number has become. */
 export async function checkLink(api: ApiContext, { link, review, caller }: KnownLink): Promise<void> {
-  if (link.expiresAt.getTime() <= Date.now()) {
-    throw gone(
-      'It has expired. If the review still waits, it is in the queue: decide there, or leave it to a colleague.',
-    );
-  }
-  if (link.attempt < review.row.attempt) {
-    const { attempt } = review.row;
-    throw gone(
-      `The number was resubmitted meanwhile: attempt ${attempt} has links of its own. Open the one of the latest email, or decide in the review queue.`,
-    );
-  }
+  const end = endOf(link, review.row);
+  if (end !== null) throw gone(end);
   if (await isMember(api.db, caller.personId, review.row.accountId)) throw new ProblemError('own_account');
 }
 
-/** Whether a link has ended, so that it tells no more of its number than what it decided itself. */
-export function hasEnded({ expiresAt, attempt }: DecisionLinkRow, row: NumberRow): boolean {
-  return expiresAt.getTime() <= Date.now() || attempt < row.attempt;
+/** How a link has ended, so that it tells no more of its number than what it decided itself; null where it has not. */
+export function endOf({ expiresAt, attempt }: DecisionLinkRow, row: NumberRow): string | null {
+  if (expiresAt.getTime() <= Date.now()) {
+    return 'It has expired. If the review still waits, it is in the queue: decide there, or leave it to a colleague.';
+  }
+  if (attempt < row.attempt) {
+    return `The number was resubmitted meanwhile: attempt ${row.attempt} has links of its own. Open the one of the latest email, or decide in the review queue.`;
+  }
+  return null;
 }
 
 /** What the link may decide: approve, reject or both. Throws where it is neither. */

@@ -1,6 +1,6 @@
 /** The page of a decision link: the submission, what was said about it, and the forms that decide on it. */
 import { BUSINESS_CATEGORIES } from '../contract/categories.ts';
-import { FIELD_LABELS } from '../contract/fields.ts';
+import { FIELD_LABELS, labelOf } from '../contract/fields.ts';
 import {
   type Actor,
   type Decision,
@@ -16,7 +16,7 @@ import type { NumberRow } from '../db/number-row.ts';
 import { stateOf } from '../db/number-row.ts';
 import type { EventRow } from '../db/read.ts';
 import type { Review } from '../db/reviews.ts';
-import { hasEnded, type KnownLink, standingOf } from './decision-links.ts';
+import { endOf, type KnownLink, standingOf } from './decision-links.ts';
 import { described, type Faults, faultOf, type Html, html } from './html.ts';
 
 type FieldName = (typeof FIELD_NAMES)[number];
@@ -35,7 +35,7 @@ const STATUS_WORDS: Record<NumberStatus, string> = {
 
 /** What a used link tells. Once it has ended its reader may be anybody whom the email was forwarded to. */
 export function afterUse(link: DecisionLinkRow, row: NumberRow, event: EventRow): Html {
-  return hasEnded(link, row) ? decidedByLink(event) : standing(row, event);
+  return endOf(link, row) === null ? standing(row, event) : decidedByLink(event);
 }
 
 /** How the number stands, in sentences. `event`: what a link has decided, told where the number does not tell it. */
@@ -219,5 +219,4 @@ ${faultOf('reason', 'Reason to reject', faults)}
 </form>`;
 }
 
-const labelOf = (field: string) => (FIELD_LABELS as Record<string, string>)[field] ?? field;
 const shown = (value: unknown) => (value === null || value === undefined ? '–' : String(value));

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { z } from 'zod';
 import { PROBLEMS, type ProblemCode } from '../contract/errors.ts';
 import { escapeHtml } from '../contract/text.ts';
 import { loggedProblem } from './failures.ts';
@@ -87,6 +88,11 @@ ${body}
 
 /** What was wrong with a form that was sent: a sentence for each field at fault, by the field's name. */
 export type Faults = Record<string, string>;
+
+/** Of what a schema found in a form. */
+export function faultsIn({ issues }: z.ZodError): Faults {
+  return Object.fromEntries(issues.map(({ path, message }) => [String(path[0]), message]));
+}
 
 /**
  * The attributes of an input that tie it to its hint and to what is wrong with it. Typing goes on in the first one at

@@ -254,6 +254,11 @@ export const FIELD_LABELS: Record<(typeof FIELD_NAMES)[number], string> = {
   website: 'Website',
 };
 
+/** The label of a field; of one that has none, its name. */
+export function labelOf(field: string): string {
+  return Object.hasOwn(FIELD_LABELS, field) ? FIELD_LABELS[field as keyof typeof FIELD_LABELS] : field;
+}
+
 const fieldNames = (description: string, example: (typeof FIELD_NAMES)[number]) =>
   z
     .array(z.enum(FIELD_NAMES, { error: `Send names out of ${FIELD_NAMES.join(', ')}.` }), {

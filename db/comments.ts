@@ -60,10 +60,11 @@ export async function writeComment(
 }
 
 /**
- * One email per number and hour, and another one once the customer was written to, of support's answer or a decision;
- * of all numbers of an account so many an hour, and the last of them says so: nobody fills the mailbox. The message's id is made of these, so that a second one is not written. The row names no
- * number, only the account: what support's addresses refuse is not told in the customer's timeline. Its lane is the
- * number's: a comment that the mail server does not take holds back neither the digest nor those on other numbers.
+ * One email per number and hour, and another one once the customer was written to, of support's answer or a decision:
+ * the message's id is made of these, so that a second one is not written. Of all numbers of an account so many an hour,
+ * and the last of them says so: nobody fills the mailbox. The row names no number, only the account: what support's
+ * addresses refuse is not told in the customer's timeline. Its lane is the number's: a comment that the mail server does
+ * not take holds back neither the digest nor those on other numbers.
  */
 async function emailSupport(
   tx: Transaction,

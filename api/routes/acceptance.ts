@@ -13,6 +13,7 @@ import {
   described,
   type Faults,
   faultOf,
+  faultsIn,
   type Html,
   html,
   sendPage,
@@ -100,17 +101,15 @@ async function showAgain(
   { token, name }: z.output<typeof form>,
   error: unknown,
 ): Promise<ReturnType<typeof sendPage>> {
-  const faults = faultsIn(error);
+  const faults = inputFaults(error);
   if (!faults) throw error;
   const invitation = await openInvitation(api, token);
   return sendPage(reply, titleOf(invitation), formFor(invitation, token, { faults, name }), 422);
 }
 
 /** Sentences for whoever filled in the form; null where it was not their input. */
-function faultsIn(error: unknown): Faults | null {
-  if (error instanceof z.ZodError) {
-    return Object.fromEntries(error.issues.map(({ path, message }) => [String(path[0]), message]));
-  }
+function inputFaults(error: unknown): Faults | null {
+  if (error instanceof z.ZodError) return faultsIn(error);
   const { code, message, options } = toProblem(error);
   if (code === 'wrong_credentials' || code === 'already_exists') return { password: message };
   if (code !== 'invalid_request' || !options.errors) return null;

@@ -12,10 +12,10 @@ import { findEvent, latestComments } from '../../db/read.ts';
 import { originOf } from '../audit.ts';
 import type { Routes } from '../context.ts';
 import { decide } from '../decide.ts';
-import { checkLink, gone, knownLink, openOutcomes } from '../decision-links.ts';
+import { checkLink, gone, type KnownLink, knownLink, openOutcomes } from '../decision-links.ts';
 import { afterUse, decisionPage, faultName, standing } from '../decision-page.ts';
 import { toProblem } from '../failures.ts';
-import { html, sendPage, servePages } from '../html.ts';
+import { type Faults, faultsIn, type Html, html, sendPage, servePages } from '../html.ts';
 import { findFor } from '../numbers.ts';
 import { sendPicture } from '../pictures.ts';
 import { ProblemError } from '../problems.ts';
@@ -33,6 +33,16 @@ export const decisionLinkRoutes: Routes = async (app, { api }) => {
   app.removeAllContentTypeParsers();
   servePages(app);
 
+  async function pageOf(
+    known: KnownLink,
+    token: string,
+    faulty: { faults?: Faults; sent?: Record<string, string> } = {},
+  ): Promise<Html> {
+    const open = openOutcomes(known);
+    const comments = await latestComments(api.db, known.link.numberId, COMMENTS);
+    return decisionPage(known, { token, open, comments, ...faulty });
+  }
+
   app.get('/decisions', { config, schema }, async (request, reply) => {
     const { token } = withToken.parse(request.query);
     const known = await knownLink(api, token);
@@ -43,9 +53,7 @@ export const decisionLinkRoutes: Routes = async (app, { api }) => {
     }
     await checkLink(api, known);
     try {
-      const open = openOutcomes(known);
-      const comments = await latestComments(api.db, review.row.id, COMMENTS);
-      return sendPage(reply, TITLE, decisionPage(known, { token, open, comments }));
+      return sendPage(reply, TITLE, await pageOf(known, token));
     } catch (error) {
       return sendStanding(reply, error, known.review.row);
     }
@@ -73,12 +81,8 @@ export const decisionLinkRoutes: Routes = async (app, { api }) => {
         await checkLink(api, known);
         const body = bodyOf(sent, link.attempt);
         if (!body.success) {
-          const open = openOutcomes(known);
-          const comments = await latestComments(api.db, link.numberId, COMMENTS);
-          const faults = Object.fromEntries(
-            body.error.issues.map(({ path, message }) => [String(path[0]), message]),
-          );
-          return sendPage(reply, TITLE, decisionPage(known, { token, open, comments, faults, sent }), 422);
+          const page = await pageOf(known, token, { faults: faultsIn(body.error), sent });
+          return sendPage(reply, TITLE, page, 422);
         }
         const found = await findFor(api, caller, link.numberId);
         // However often the button is pressed it is this one decision.

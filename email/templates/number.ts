@@ -1,6 +1,6 @@
 /** What the emails about a number have in common. */
 import type { NumberEmailData } from '../../contract/emails.ts';
-import { FIELD_LABELS } from '../../contract/fields.ts';
+import { FIELD_LABELS, labelOf } from '../../contract/fields.ts';
 import type { Block } from '../letter.ts';
 
 /** Which number an email is about. From the second attempt on, also which attempt. */
@@ -23,11 +23,7 @@ export function numberSubject(what: string, data: NumberEmailData): string {
 
 /** Fields by their labels. */
 export function fieldList(fields: string[]): Block {
-  return { type: 'list', items: fields.map(label) };
-}
-
-function label(field: string): string {
-  return Object.hasOwn(FIELD_LABELS, field) ? FIELD_LABELS[field as keyof typeof FIELD_LABELS] : field;
+  return { type: 'list', items: fields.map(labelOf) };
 }
 
 /** What the reviewer said with an approval, in their own words; nothing where they said nothing. */
