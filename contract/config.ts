@@ -129,6 +129,22 @@ export const configSchema = z.object({
   /** Days that the audit log keeps an entry; 0 keeps it for ever. */
   AUDIT_RETENTION_DAYS: z.coerce.number().int().min(0).max(3_650).default(400),
 
+  /** Meta. Its Graph API, without a version. */
+  META_GRAPH_URL: z.url({ protocol: /^https?$/ }).default('https://graph.facebook.com'),
+  /** Our app there; numbers are brought to Meta by hand where it is unset. */
+  META_APP_ID: z.string().regex(/^\d+$/, 'digits, as the app dashboard shows them').optional(),
+  /** Secrets (comma-separated) that webhooks may be signed with: the current one first, the next one while it is rotated. */
+  META_APP_SECRETS: z.string().transform(list).pipe(z.array(z.string()).min(1)).optional(),
+  /** What Meta sends when the webhook is set up. */
+  META_VERIFY_TOKEN: z.string().optional(),
+  /** The WhatsApp Business Account of ours, for accounts that have not connected their own, and its token. */
+  META_WABA_ID: z.string().regex(/^\d+$/, 'digits, as WhatsApp Manager shows them').optional(),
+  META_ACCESS_TOKEN: z.string().optional(),
+  /** Seconds between two readings of a number whose name is not decided; others are read once a day. */
+  META_POLL_SECONDS: z.coerce.number().positive().max(86_400).default(900),
+  /** Days that a connected number's name may stay undecided before support decides. */
+  META_NAME_DAYS: z.coerce.number().positive().max(365).default(7),
+
   /** Pictures: in PostgreSQL, or in an S3-compatible store. */
   IMAGE_STORE: z.enum(['database', 's3']).default('database'),
   S3_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
@@ -229,6 +245,11 @@ function wanted(issue: z.core.$ZodRawIssue): string {
 function needTogether(config: Config): void {
   const groups: [boolean, (keyof Config)[]][] = [
     [config.AUTH_SECRET_FALLBACKS !== undefined, ['AUTH_SECRET']],
+    [config.META_APP_ID !== undefined, ['META_APP_SECRETS', 'META_VERIFY_TOKEN', 'AUTH_SECRET']],
+    [
+      config.META_WABA_ID !== undefined || config.META_ACCESS_TOKEN !== undefined,
+      ['META_APP_ID', 'META_WABA_ID', 'META_ACCESS_TOKEN'],
+    ],
     [config.OIDC_ISSUER !== undefined, ['OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET']],
     [config.IMAGE_STORE === 's3', ['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY']],
   ];

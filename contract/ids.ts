@@ -17,7 +17,9 @@ export type IdPrefix =
   | 'ses'
   | 'crd'
   | 'ver'
-  | 'two';
+  | 'two'
+  | 'mtc'
+  | 'dlv';
 
 /** A prefixed UUIDv7 in hex, e.g. `num_0199…`: opaque to clients, sortable by time of creation. */
 export function newId<P extends IdPrefix>(prefix: P): `${P}_${string}` {

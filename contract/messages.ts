@@ -4,6 +4,7 @@
  */
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { CodeMethod, FacebookNews } from './facebook.ts';
 import type { Changes } from './fields.ts';
 import type { Actor, NumberState, NumberStatus, Outcome, PendingStatus } from './number.ts';
 
@@ -69,6 +70,22 @@ export interface ReleaseSignal {
   accountClosed?: boolean;
 }
 
+/** The customer entered a verification code. The code itself is in PostgreSQL, never in a history. */
+export interface CodeSignal {
+  operationId: string;
+  attempt: number;
+  by: Actor;
+}
+
+/** What held a step up may be over: somebody has put it right, or asks for another code. */
+export interface ResumeSignal {
+  operationId: string;
+  attempt: number;
+  by: Actor;
+  /** Sends another code this way, where one is awaited. */
+  method?: CodeMethod;
+}
+
 export interface EditUpdate {
   expectedRevision?: number;
   changes: Changes;
@@ -120,6 +137,9 @@ export const supportQuestion = defineSignal<[QuestionSignal]>('supportQuestion')
 export const customerAnswer = defineSignal<[AnswerSignal]>('customerAnswer');
 export const withdraw = defineSignal<[WithdrawSignal]>('withdraw');
 export const release = defineSignal<[ReleaseSignal]>('release');
+export const facebookNews = defineSignal<[FacebookNews]>('facebookNews');
+export const codeEntered = defineSignal<[CodeSignal]>('codeEntered');
+export const resumeFacebook = defineSignal<[ResumeSignal]>('resumeFacebook');
 /** Asks a workflow that lags behind its row (one that was reset) to take the row's state. */
 export const refresh = defineSignal('refresh');
 export const editNumber = defineUpdate<NumberState, [EditUpdate]>('editNumber');

@@ -1,7 +1,14 @@
 /** What a number waits for, whose turn it is and why it was rejected: all follows from its state. */
 import type { Decision, NumberState, RejectionNotice, WaitingFor } from './number.ts';
 
-export const NEXT_ACTIONS = ['verify', 'decide', 'reply', 'resubmit'] as const;
+export const NEXT_ACTIONS = [
+  'verify',
+  'decide',
+  'reply',
+  'enter-code',
+  'fix-at-facebook',
+  'resubmit',
+] as const;
 
 export interface NextAction {
   type: (typeof NEXT_ACTIONS)[number];
@@ -40,7 +47,7 @@ export function nextStep(state: NumberState): {
     case 'PENDING_VERIFICATION':
       return { waitingFor: 'support', nextAction: { type: 'verify', fields: [], dueAt: state.dueAt } };
     case 'PENDING_FACEBOOK_APPROVAL':
-      return { waitingFor: 'facebook', nextAction: { type: 'decide', fields: [], dueAt: state.dueAt } };
+      return atFacebook(state);
     case 'REJECTED': {
       const fields = rejectionOf(state)?.fields ?? [];
       return { waitingFor: 'customer', nextAction: { type: 'resubmit', fields, dueAt: null } };
@@ -49,6 +56,22 @@ export function nextStep(state: NumberState): {
     case 'WITHDRAWN':
     case 'RELEASED':
       return { waitingFor: null, nextAction: null };
+  }
+}
+
+/** Facebook's turn, unless the way to its decision needs the customer first, or support decides in its place. */
+function atFacebook({ facebook, dueAt }: NumberState): ReturnType<typeof nextStep> {
+  const action = (type: NextAction['type']) => ({ type, fields: [], dueAt });
+  switch (facebook?.turn) {
+    case 'customer':
+      return {
+        waitingFor: 'customer',
+        nextAction: action(facebook.step === 'code' ? 'enter-code' : 'fix-at-facebook'),
+      };
+    case 'support':
+      return { waitingFor: 'support', nextAction: action('decide') };
+    default:
+      return { waitingFor: 'facebook', nextAction: action('decide') };
   }
 }
 

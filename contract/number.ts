@@ -2,6 +2,7 @@
  * What a number is: its statuses, decisions and the state that changes over its life.
  * Plain constants and types only, because workflow code imports this file.
  */
+import type { FromMeta } from './facebook.ts';
 import type { Profile } from './fields.ts';
 
 export const NUMBER_STATUSES = [
@@ -51,9 +52,6 @@ export type Outcome = (typeof OUTCOMES)[number];
 /** Who has to act. */
 export const WAITING_FOR = ['support', 'facebook', 'customer'] as const;
 export type WaitingFor = (typeof WAITING_FOR)[number];
-
-/** Meta's statuses of a number that are told; any other is null. */
-export const QUALITY_RATINGS = ['CONNECTED', 'FLAGGED', 'RESTRICTED'] as const;
 
 /** What a person fills in, and what a rejection may name. */
 export const FIELD_NAMES = [
@@ -124,7 +122,7 @@ export interface Ending {
  * Everything about a number that changes, as JSON: the workflow's state, its continue-as-new input and,
  * column by column, the row in `numbers`. Times are RFC 3339, UTC.
  */
-export interface NumberState {
+export interface NumberState extends FromMeta {
   status: NumberStatus;
   /** 1 for the first submission, one more for each resubmission. */
   attempt: number;

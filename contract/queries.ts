@@ -1,6 +1,7 @@
 /** What lists can be asked for. */
 import { z } from 'zod';
-import { NUMBER_STATUSES, QUALITY_RATINGS, WAITING_FOR } from './number.ts';
+import { QUALITY_RATINGS } from './facebook.ts';
+import { NUMBER_STATUSES, WAITING_FOR } from './number.ts';
 import { parseMobileNumber } from './phone.ts';
 import { about } from './views.ts';
 

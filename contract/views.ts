@@ -4,6 +4,18 @@
  */
 import { z } from 'zod';
 import { BUSINESS_CATEGORIES, type BusinessCategory } from './categories.ts';
+import {
+  CODE_METHODS,
+  FACEBOOK_STEPS,
+  FACEBOOK_TURNS,
+  type FacebookProgress,
+  LIMIT_SCOPES,
+  MESSAGING_LIMITS,
+  QUALITY_COLORS,
+  QUALITY_RATINGS,
+  SOURCES,
+  SYNC_STATES,
+} from './facebook.ts';
 import { NEXT_ACTIONS, nextStep, rejectionOf } from './next-action.ts';
 import {
   ACTOR_TYPES,
@@ -14,7 +26,6 @@ import {
   NUMBER_STATUSES,
   type NumberState,
   OUTCOMES,
-  QUALITY_RATINGS,
   WAITING_FOR,
 } from './number.ts';
 
@@ -66,7 +77,7 @@ const nextActionView = z
     type: z
       .enum(NEXT_ACTIONS)
       .describe(
-        '`verify`: support looks at it. `decide`: Facebook decides. `resubmit`: the customer corrects it.',
+        '`verify`: support looks at it. `decide`: Facebook decides, or support where Facebook does not. `reply`: the customer answers the question. `enter-code`: the customer enters the code that Meta sent to the number. `fix-at-facebook`: the customer puts right at Meta what `facebook.problem` tells. `resubmit`: the customer corrects it.',
       ),
     fields: fieldNames('The fields to look at; empty when all or none in particular.'),
     dueAt: time.describe('Until when; null when it is not due at a time.').nullable(),
@@ -105,6 +116,38 @@ const questionView = z
     id: 'Question',
     description: "What support asked the customer; the customer's next comment answers it.",
   });
+
+const facebookView = z
+  .object({
+    step: z
+      .enum(FACEBOOK_STEPS)
+      .describe(
+        '`add`: it is added to the WhatsApp Business Account. `code`: a code proves that it is yours. `register`: it is registered. `name`: Facebook looks at the name. `connect`: approved, but not connected.',
+      ),
+    turn: z.enum(FACEBOOK_TURNS).describe('Who has to act before it goes on.'),
+    since: time.describe('Since when it is at this step.'),
+    codeMethod: z
+      .enum(CODE_METHODS)
+      .nullable()
+      .describe('How the last code was sent; null before the first.'),
+    problem: z
+      .object({
+        message: z
+          .string()
+          .meta(
+            about(
+              'What stands in the way, and what to do.',
+              'Meta blocks registrations of this number for now.',
+            ),
+          ),
+        code: z.int().nullable().meta(about("Meta's error code.", 133016)),
+        fbtraceId: z.string().nullable().meta(about("What Meta's support asks for.", 'AbC1dEf2GhI')),
+        until: time.nullable().describe('When it goes on by itself; null where somebody has to act first.'),
+      })
+      .nullable()
+      .describe('What holds it up; null where nothing does.'),
+  })
+  .meta({ id: 'FacebookProgress', description: 'How far a number has come at Meta.' });
 
 export const numberView = z
   .object({
@@ -151,8 +194,45 @@ export const numberView = z
       .enum(QUALITY_RATINGS)
       .nullable()
       .describe("Meta's status of the number; null while it is not known."),
+    facebook: facebookView
+      .nullable()
+      .describe('How far it has come at Meta; null where support records the decision.'),
+    whatsappName: z
+      .object({
+        name: z
+          .string()
+          .nullable()
+          .meta(about('Shown now; null before the first approval.', 'Widgets number')),
+        status: z.string().meta(about("Meta's word for the review of the name; an open list.", 'APPROVED')),
+        requestedName: z
+          .string()
+          .nullable()
+          .meta(about('Asked for and not approved yet; null where none is.', 'Widgets number')),
+        reason: z
+          .string()
+          .nullable()
+          .meta(about('Why it was declined.', 'The name does not fit the business.')),
+      })
+      .nullable()
+      .describe('What WhatsApp shows as the name; null while it is not known.'),
+    sync: z
+      .object({
+        state: z.enum(SYNC_STATES).describe('Whether Meta has the profile as it is here.'),
+        reason: z.string().nullable().meta(about('Why it failed.', 'Meta does not take this website.')),
+        at: time.describe('Since when.'),
+        differences: z
+          .array(
+            z.object({
+              field: z.string().meta(about('The field.', 'address')),
+              theirs: z.string().nullable().meta(about('What Meta shows.', '1 Long Street, Springfield')),
+            }),
+          )
+          .describe('What Meta shows otherwise, as last read.'),
+      })
+      .nullable()
+      .describe('Whether the profile has reached Meta; null where it never goes there.'),
     qualityColor: z
-      .enum(['GREEN', 'YELLOW', 'RED', 'UNKNOWN'])
+      .enum(QUALITY_COLORS)
       .nullable()
       .describe("Meta's quality rating; null while it is not known."),
     connectionStatus: z
@@ -160,15 +240,23 @@ export const numberView = z
       .nullable()
       .meta(about("Meta's own word for the status; an open list.", 'CONNECTED')),
     messagingLimit: z
-      .enum(['TIER_50', 'TIER_250', 'TIER_1K', 'TIER_2K', 'TIER_10K', 'TIER_100K', 'TIER_UNLIMITED'])
+      .enum(MESSAGING_LIMITS)
       .nullable()
       .describe('How many customers may be written to in 24 hours; null while it is not known.'),
     limitScope: z
-      .enum(['number', 'portfolio'])
+      .enum(LIMIT_SCOPES)
       .nullable()
       .describe('Whether the limit is of this number, or shared by all of the business.'),
     qualityAt: time.describe('When the rating was learnt.').nullable(),
+    qualitySource: z
+      .enum(SOURCES)
+      .nullable()
+      .describe('How the rating was learnt: told by Meta, or read there.'),
     limitAt: time.describe('When the limit was learnt.').nullable(),
+    limitSource: z
+      .enum(SOURCES)
+      .nullable()
+      .describe('How the limit was learnt: told by Meta, or read there.'),
     submittedAt: time.describe('When the current attempt was submitted.'),
     submittedBy: actorView.describe('Who submitted the current attempt.'),
     decidedAt: time.describe('When the current attempt was approved or rejected.').nullable(),
@@ -270,13 +358,10 @@ export function viewNumber(number: NumberFacts, state: NumberState, viewer: View
     revision: state.revision,
     rejection: rejectionOf(state),
     question: viewQuestion(state, viewer),
-    qualityRating: null,
-    qualityColor: null,
-    connectionStatus: null,
-    messagingLimit: null,
-    limitScope: null,
-    qualityAt: null,
-    limitAt: null,
+    facebook: viewFacebook(state.facebook),
+    whatsappName: state.whatsappName,
+    sync: state.sync,
+    ...state.quality,
     submittedAt: state.submittedAt,
     submittedBy: viewActor(number.submittedBy, viewer),
     decidedAt: state.decidedAt,
@@ -318,6 +403,22 @@ export function viewEvent(
 export function viewActor(actor: Actor, viewer: Viewer): Actor {
   const staff = actor.type === 'support' || actor.type === 'operator';
   return viewer === 'customer' && staff ? { type: 'support', id: null } : { type: actor.type, id: actor.id };
+}
+
+function viewFacebook(progress: FacebookProgress | null): NumberView['facebook'] {
+  if (progress === null) return null;
+  const { step, turn, since, codeMethod, problem } = progress;
+  const { message, code, fbtraceId, until } = problem ?? {};
+  return {
+    step,
+    turn,
+    since,
+    codeMethod,
+    problem:
+      message === undefined
+        ? null
+        : { message, code: code ?? null, fbtraceId: fbtraceId ?? null, until: until ?? null },
+  };
 }
 
 function viewQuestion({ question, dueAt }: NumberState, viewer: Viewer): NumberView['question'] {

@@ -5,6 +5,7 @@
 import { and, eq } from 'drizzle-orm';
 import type { BusinessCategory } from '../contract/categories.ts';
 import { changedFields } from '../contract/changes.ts';
+import { type FromMeta, NOTHING_FROM_META } from '../contract/facebook.ts';
 import type { Changes, Profile, Submission } from '../contract/fields.ts';
 import { newId } from '../contract/ids.ts';
 import type { Actor, EventType, NumberState } from '../contract/number.ts';
@@ -56,7 +57,7 @@ export async function acceptSubmission(
   const until = await nextSubmission(tx, accountId, request.settings.submissionsPerDay);
   if (until) return { until };
   const { mobileNumber, ...profile } = submission;
-  const state = pending(profileOf(profile), { attempt: 1, revision: 1 }, request.settings);
+  const state = pending(profileOf(profile), { attempt: 1, revision: 1 }, NOTHING_FROM_META, request.settings);
   const insert = () =>
     tx
       .insert(numbers)
@@ -111,7 +112,9 @@ export async function acceptResubmission(
 
   const old = stateOf(before);
   const next = { attempt: old.attempt + 1, revision: old.revision + 1 };
-  const state = pending({ ...old.profile, ...changes }, next, request.settings);
+  // What Meta knows of the number stays; the way there begins anew.
+  const known = { ...NOTHING_FROM_META, whatsappName: old.whatsappName, quality: old.quality };
+  const state = pending({ ...old.profile, ...changes }, next, known, request.settings);
   const row = await tx
     // A savepoint: it may be taken this very moment, and the transaction has that to answer.
     .transaction((savepoint) =>
@@ -139,6 +142,7 @@ export async function acceptResubmission(
 function pending(
   profile: Profile,
   count: { attempt: number; revision: number },
+  known: FromMeta,
   settings: AcceptanceSettings,
 ): NumberState {
   const now = new Date();
@@ -154,6 +158,7 @@ function pending(
     ending: null,
     approvals: [],
     question: null,
+    ...known,
     submittedAt: at,
     decidedAt: null,
     updatedAt: at,

@@ -15,11 +15,23 @@ import {
   primaryKey,
   text,
   timestamp,
+  unique,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
 import type { AuditType } from '../contract/audit.ts';
 import type { MessageStatus } from '../contract/callback-profiles.ts';
 import type { BusinessCategory } from '../contract/categories.ts';
+import type {
+  FacebookProblem,
+  FacebookProgress,
+  LimitScope,
+  MessagingLimit,
+  QualityColor,
+  QualityRating,
+  Source,
+  Sync,
+  WhatsappName,
+} from '../contract/facebook.ts';
 import {
   type Actor,
   type Decision,
@@ -363,6 +375,19 @@ export const numbers = pgTable(
     approvals: jsonb().$type<Decision[]>().notNull().default([]),
     /** Asked of the customer, and not answered yet. */
     question: jsonb().$type<Question>(),
+    /** Where the number stands with Meta; null where Meta is not configured for it. */
+    facebook: jsonb().$type<FacebookProgress>(),
+    whatsappName: jsonb('whatsapp_name').$type<WhatsappName>(),
+    sync: jsonb().$type<Sync>(),
+    qualityRating: text('quality_rating').$type<QualityRating>(),
+    qualityColor: text('quality_color').$type<QualityColor>(),
+    connectionStatus: text('connection_status'),
+    qualityAt: time('quality_at'),
+    qualitySource: text('quality_source').$type<Source>(),
+    messagingLimit: text('messaging_limit').$type<MessagingLimit>(),
+    limitScope: text('limit_scope').$type<LimitScope>(),
+    limitAt: time('limit_at'),
+    limitSource: text('limit_source').$type<Source>(),
     /** Who verified the attempt before: the new one goes to the same person where they are at work. */
     previousReviewerId: text('previous_reviewer_id'),
 
@@ -403,6 +428,10 @@ export const numbers = pgTable(
       .where(sql`${t.status} in (${oneOf(PENDING_STATUSES)})`),
     // What waits for the customer, beside what was rejected.
     index('numbers_question').on(t.accountId, t.id).where(sql`${t.question} is not null`),
+    index('numbers_by_account_quality')
+      .on(t.accountId, t.qualityRating, t.id)
+      .where(sql`${t.qualityRating} is not null`),
+    index('numbers_by_quality').on(t.qualityRating, t.id).where(sql`${t.qualityRating} is not null`),
     index('numbers_image').on(t.imageId).where(sql`${t.imageId} is not null`),
     index('numbers_callback_profile').on(t.callbackProfileId).where(sql`${t.callbackProfileId} is not null`),
     index('numbers_due')
@@ -425,6 +454,89 @@ export const numbers = pgTable(
       .where(sql`${t.startedAttempt} < ${t.attempt} and ${t.status} in (${oneOf(LIVE_STATUSES)})`),
     check('numbers_status', sql`${t.status} in (${oneOf(NUMBER_STATUSES)})`),
   ],
+);
+
+/** WhatsApp Business Accounts that numbers are added to: an account's own, or the one of ours. */
+export const metaConnections = pgTable(
+  'meta_connections',
+  {
+    id: text().primaryKey(),
+    /** Null: ours, for accounts without their own. Its token comes from the environment. */
+    accountId: text('account_id').references(() => organizations.id, { onDelete: 'cascade' }),
+    /** Meta's id of the WhatsApp Business Account. */
+    wabaId: text('waba_id').notNull().unique(),
+    /** What Meta calls it. */
+    name: text(),
+    /** Encrypted; null for ours. */
+    token: text(),
+    /** SHA-256 of the token, hex: a new one of ours is tried again. */
+    tokenHash: text('token_hash').notNull(),
+    /** No call is made with a token that is not `active`. */
+    state: text().$type<'active' | 'token_refused' | 'permission_missing'>().notNull().default('active'),
+    problem: jsonb().$type<FacebookProblem>(),
+    checkedAt: at('checked_at'),
+    createdAt,
+    updatedAt,
+  },
+  (t) => [unique('meta_connections_account').on(t.accountId).nullsNotDistinct()],
+);
+
+/** A number at Meta: what activities need and what histories must not hold. */
+export const metaNumbers = pgTable(
+  'meta_numbers',
+  {
+    numberId: text('number_id')
+      .primaryKey()
+      .references(() => numbers.id, { onDelete: 'cascade' }),
+    connectionId: text('connection_id')
+      .notNull()
+      .references(() => metaConnections.id),
+    /** The number without "+": by this and the WABA webhooks name it. */
+    digits: text().notNull(),
+    /** Meta's id of it; null until it is added. A number that was released and submitted anew has its old one. */
+    phoneNumberId: text('phone_number_id'),
+    /** The name that Meta was last asked for: a decision on another one does not count. */
+    requestedName: text('requested_name'),
+    /** Of two-step verification, encrypted. */
+    pin: text(),
+    /** What the customer entered and Meta was not asked about yet, encrypted. */
+    code: text(),
+    /** The request that entered it, and what came of it. */
+    codeOperationId: text('code_operation_id'),
+    codeOutcome: text('code_outcome').$type<'right' | 'wrong' | 'expired'>(),
+    codeSentAt: at('code_sent_at'),
+    verifiedAt: at('verified_at'),
+    registeredAt: at('registered_at'),
+    deregisteredAt: at('deregistered_at'),
+    /** Revision of the profile that Meta has. */
+    pushedRevision: integer('pushed_revision'),
+    /** When the node is read next; null for never. */
+    readAt: at('read_at'),
+    /** The node and profile as last read, for the operators who look. */
+    lastRead: jsonb('last_read').$type<Record<string, unknown>>(),
+    createdAt,
+    updatedAt,
+  },
+  (t) => [
+    index('meta_numbers_connection').on(t.connectionId, t.digits),
+    index('meta_numbers_phone_number_id').on(t.phoneNumberId),
+    index('meta_numbers_read').on(t.readAt).where(sql`${t.readAt} is not null`),
+  ],
+);
+
+/** Each registration and deregistration that Meta was, or is about to be, asked for: it takes 10 of a number in 72 hours. */
+export const metaRegistrations = pgTable(
+  'meta_registrations',
+  {
+    seq: bigint({ mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
+    /** E.164: Meta counts by the number, whoever has it. */
+    mobileNumber: text('mobile_number').notNull(),
+    kind: text().$type<'register' | 'deregister'>().notNull(),
+    at: at('at').notNull().defaultNow(),
+    /** Meta's error code; null where it was taken, or nobody knows. */
+    refused: integer(),
+  },
+  (t) => [index('meta_registrations_number').on(t.mobileNumber, t.at)],
 );
 
 /** The timeline: what happened to a number, over all attempts. */

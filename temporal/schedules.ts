@@ -55,7 +55,7 @@ async function ensure(
     workflowExecutionTimeout: longest,
   };
   // After an outage the latest missed run is enough.
-  const policies = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 day' };
+  const policies = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 day' as const };
   try {
     await client.schedule.create({ scheduleId, spec, action, policies });
   } catch (error) {

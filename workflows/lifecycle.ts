@@ -4,6 +4,7 @@
  */
 import { changedFields } from '../contract/changes.ts';
 import type { ProblemCode } from '../contract/errors.ts';
+import { type FromMeta, NOTHING_FROM_META } from '../contract/facebook.ts';
 import type { Changes, Profile } from '../contract/fields.ts';
 import type { AnswerSignal, QuestionSignal } from '../contract/messages.ts';
 import {
@@ -58,11 +59,12 @@ type EarlierProfile = Earlier<Profile, 'callbackProfileId' | 'imageId'>;
 
 /** A state as an earlier release may have written it, with what has been added since. */
 export function complete(written: NumberState): NumberState {
-  const state: Earlier<NumberState, 'approvals' | 'question'> = written;
+  const state: Earlier<NumberState, 'approvals' | 'question' | keyof FromMeta> = written;
   const profile: EarlierProfile = written.profile;
   return {
     approvals: [],
     question: null,
+    ...NOTHING_FROM_META,
     ...state,
     profile: { callbackProfileId: null, imageId: null, ...profile },
   };

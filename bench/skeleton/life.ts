@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import postgres from 'postgres';
+import { NOTHING_FROM_META } from '../../contract/facebook.ts';
 import { newId } from '../../contract/ids.ts';
 import { editNumber, facebookApproval, supportVerification } from '../../contract/messages.ts';
 import type { NumberState } from '../../contract/number.ts';
@@ -84,6 +85,7 @@ function submitted(n: number): NumberState {
     ending: null,
     approvals: [],
     question: null,
+    ...NOTHING_FROM_META,
     submittedAt: now,
     decidedAt: null,
     updatedAt: now,

@@ -1,3 +1,4 @@
+import { NOTHING_FROM_META } from '../../contract/facebook.ts';
 import type { NumberState } from '../../contract/number.ts';
 import type { Circumstances, NewDecision } from '../../workflows/lifecycle.ts';
 
@@ -38,6 +39,7 @@ export function submittedState(changes: Partial<NumberState> = {}): NumberState 
     ending: null,
     approvals: [],
     question: null,
+    ...NOTHING_FROM_META,
     submittedAt: SUBMITTED_AT,
     decidedAt: null,
     updatedAt: SUBMITTED_AT,
