@@ -8,7 +8,15 @@ import { NUMBER_STATUSES, type WaitingFor } from '../contract/number.ts';
 import { numbers } from './schema.ts';
 
 /** What a list may be given: the names of the parameters of its statement, beside `limit`. */
-export type Given = 'accountId' | 'statuses' | 'mobileNumber' | 'updatedSince' | 'name' | 'digits' | 'before';
+export type Given =
+  | 'accountId'
+  | 'statuses'
+  | 'mobileNumber'
+  | 'qualityRating'
+  | 'updatedSince'
+  | 'name'
+  | 'digits'
+  | 'before';
 
 /** What waits for a party. An open question makes it the customer's turn; there is none but while the number is pending. */
 const WAITING: Record<WaitingFor, SQL[]> = {
@@ -45,16 +53,19 @@ export function pickIds(shape: ReadonlySet<Given>, waitingFor: WaitingFor | unde
     when('digits', like(numbers.mobileNumber, given('digits'))),
   );
   const list: List = {
-    account: when('accountId', eq(numbers.accountId, given('accountId'))),
+    among: and(
+      when('accountId', eq(numbers.accountId, given('accountId'))),
+      when('qualityRating', eq(numbers.qualityRating, given('qualityRating'))),
+    ),
     older: when('before', lt(id, given('before'))),
     status: when('statuses', sql`${numbers.status} = any (${given('statuses')}::text[])`),
     turns: waitingFor && WAITING[waitingFor],
     changed: when('updatedSince', gte(numbers.updatedAt, given('updatedSince'))),
     named: when('name', named),
   };
-  const { account, older, status, turns = [], changed } = list;
+  const { among, older, status, turns = [], changed } = list;
   const same = when('mobileNumber', eq(numbers.mobileNumber, given('mobileNumber')));
-  if (same) return walk(and(same, account, older, status, or(...turns), changed, list.named));
+  if (same) return walk(and(same, among, older, status, or(...turns), changed, list.named));
   if (list.named) return each(list, (from) => search(from, older, and(list.named, changed)));
   if (changed) return changes(list, changed);
   return each(list, (from) => walk(and(from, older)));
@@ -62,7 +73,8 @@ export function pickIds(shape: ReadonlySet<Given>, waitingFor: WaitingFor | unde
 
 /** Conditions; undefined is none. */
 interface List {
-  account: SQL | undefined;
+  /** The account and the rating: an index begins with either, or both. */
+  among: SQL | undefined;
   /** Than the cursor's number. */
   older: SQL | undefined;
   status: SQL | undefined;
@@ -73,15 +85,15 @@ interface List {
 }
 
 /** Each status, or kind of turn, has a page of its own, because its numbers lie apart in the index; they are merged. */
-function each({ account, status, turns }: List, page: (from: SQL | undefined) => SQL): SQL {
-  if (!status && !turns) return page(account);
+function each({ among, status, turns }: List, page: (from: SQL | undefined) => SQL): SQL {
+  if (!status && !turns) return page(among);
   const one = sql`${numbers.status} = (${given('statuses')}::text[])[wanted.nth]`;
   const pages = turns
     ? sql`(${sql.join(
-        turns.map((turn) => sql`(${page(and(account, turn, status))})`),
+        turns.map((turn) => sql`(${page(and(among, turn, status))})`),
         sql` union `,
       )}) as page`
-    : sql`generate_series(1, ${ALL_STATUSES}) as wanted (nth) cross join lateral (${page(and(account, one))}) as page`;
+    : sql`generate_series(1, ${ALL_STATUSES}) as wanted (nth) cross join lateral (${page(and(among, one))}) as page`;
   return sql`select page.id from ${pages} order by page.id desc limit ${given('limit')}`;
 }
 
@@ -119,7 +131,7 @@ function search(from: SQL | undefined, older: SQL | undefined, hit: SQL | undefi
 
 /** Few changes are sorted, as the index has them in the order of time. Of many, some are soon come across. */
 function changes(list: List, changed: SQL): SQL {
-  const { account, older, status, turns = [] } = list;
+  const { among, older, status, turns = [] } = list;
   const isFew = sql`(select count(*) from recent) <= ${CHANGES}`;
   const wanted = and(status, or(...turns));
   const few = wanted
@@ -127,7 +139,7 @@ function changes(list: List, changed: SQL): SQL {
     : sql`select recent.id from recent where ${isFew}`;
   const many = each(list, (from) => walk(and(from, older, changed, sql`not ${isFew}`)));
   return sql`with recent as materialized (
-      select ${id} from ${numbers} where ${and(account, changed, older)} limit ${CHANGES} + 1)
+      select ${id} from ${numbers} where ${and(among, changed, older)} limit ${CHANGES} + 1)
     select found.id from ((${few}) union all (${many})) as found
     order by found.id desc limit ${given('limit')}`;
 }

@@ -1,5 +1,6 @@
 /** Lists of numbers, newest first. What is filtered for makes the shape of a list: see list-plans.ts. */
 import { and, desc, eq, sql } from 'drizzle-orm';
+import type { QualityRating } from '../contract/facebook.ts';
 import type { NumberStatus, WaitingFor } from '../contract/number.ts';
 import type { Database } from './client.ts';
 import { type Given, pickIds } from './list-plans.ts';
@@ -16,8 +17,7 @@ export interface NumberFilter {
   accountId?: string | undefined;
   /** Part of a display name or of a number; 3 characters or more. */
   q?: string | undefined;
-  /** Numbers of that rating only. None has one yet. */
-  qualityRating?: string | undefined;
+  qualityRating?: QualityRating | undefined;
 }
 
 /** Newest first, from before the number `before`. */
@@ -29,11 +29,12 @@ export async function listNumbers(
 ): Promise<Page<NumberOfAccount, string>> {
   const { accountId = tenant, mobileNumber = null, updatedSince = null, waitingFor, q } = filter;
   const foreign = tenant !== null && accountId !== tenant;
-  if (foreign || filter.qualityRating !== undefined) return { items: [], next: null };
+  if (foreign) return { items: [], next: null };
   const given: Record<Given, unknown> = {
     accountId,
     statuses: filter.status ?? null,
     mobileNumber,
+    qualityRating: filter.qualityRating ?? null,
     updatedSince: updatedSince?.toISOString() ?? null,
     name: q === undefined ? null : containing(q),
     digits: q === undefined ? null : digitsOf(q),

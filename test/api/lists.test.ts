@@ -101,7 +101,9 @@ describe('filters', () => {
     expect(await ids('?waitingFor=facebook')).toEqual(pick('PENDING_FACEBOOK_APPROVAL'));
     expect(await ids('?waitingFor=customer')).toEqual(pick('REJECTED'));
     expect(await ids('?waitingFor=customer&status=APPROVED')).toEqual([]);
-    expect(await ids('?qualityRating=CONNECTED')).toEqual([]);
+    await set(by['APPROVED'] ?? '', { qualityRating: 'CONNECTED' });
+    expect(await ids('?qualityRating=CONNECTED')).toEqual(pick('APPROVED'));
+    expect(await ids('?qualityRating=FLAGGED')).toEqual([]);
   });
 
   it('by number, as people write it', async () => {

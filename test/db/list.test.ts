@@ -23,7 +23,7 @@ beforeAll(async () => {
   );
   await database.db.execute(sql`
     insert into numbers (id, account_id, mobile_number, display_name, business_category, status, attempt, revision,
-      question, submitted_by, submitted_at, updated_at)
+      question, quality_rating, submitted_by, submitted_at, updated_at)
     select 'num_' || lpad(to_hex(n), 32, '0'), case when n % 20 = 0 then ${SMALL} else ${LARGE} end,
       '+1415' || (5550000 + case when n % 6 in (3, 4) then n % 1000 else n end),
       -- Frequent everywhere; one in a hundred; once; only among the old; among the newest few and the oldest.
@@ -32,7 +32,8 @@ beforeAll(async () => {
         case when n > 11990 or n < 40 then 'Outer' end),
       'RETAIL',
       (array['APPROVED', 'APPROVED', 'APPROVED', 'REJECTED', 'WITHDRAWN', 'PENDING_VERIFICATION'])[1 + n % 6], 1, 1,
-      case when n % 24 = 5 then '{}'::jsonb end, '{"type": "customer", "id": null}', now(),
+      case when n % 24 = 5 then '{}'::jsonb end,
+      case when n % 6 in (0, 1) then case when n % 60 = 1 then 'FLAGGED' else 'CONNECTED' end end, '{"type": "customer", "id": null}', now(),
       case when n % 3 = 0 then timestamptz '2026-06-01' when n % 500 = 1 then timestamptz '2026-09-01'
         else timestamptz '2026-01-01' end
     from generate_series(1, ${NUMBERS}::int) n`);
@@ -48,7 +49,7 @@ const WAITS: Record<string, (row: NumberRow) => boolean> = {
 
 function matches(
   row: NumberRow,
-  { q, status, waitingFor, updatedSince, mobileNumber }: NumberFilter,
+  { q, status, waitingFor, updatedSince, mobileNumber, qualityRating }: NumberFilter,
 ): boolean {
   const digits = q?.replace(/[\s+]/g, '') ?? '';
   const inNumber = /^\d+$/.test(digits) && row.mobileNumber.includes(digits);
@@ -56,6 +57,7 @@ function matches(
     (status?.includes(row.status) ?? true) &&
     (waitingFor === undefined || WAITS[waitingFor]?.(row) === true) &&
     (updatedSince === undefined || row.updatedAt >= updatedSince.toISOString()) &&
+    (qualityRating === undefined || row.qualityRating === qualityRating) &&
     (mobileNumber === undefined || row.mobileNumber === mobileNumber) &&
     (q === undefined || row.displayName.toLowerCase().includes(q.toLowerCase()) || inNumber)
   );
@@ -75,6 +77,13 @@ const filters: NumberFilter[] = [
   ...TEXTS.flatMap((q) => STATUSES.map((status) => ({ q, status }))),
   ...STATUSES.flatMap((status) => SINCE.map((updatedSince) => ({ status, updatedSince }))),
   ...SINCE.map((updatedSince) => ({ updatedSince, q: 'Middle', waitingFor: 'customer' as const })),
+  ...(['CONNECTED', 'FLAGGED', 'RESTRICTED'] as const).flatMap((qualityRating): NumberFilter[] => [
+    { qualityRating },
+    { qualityRating, status: ['APPROVED', 'RELEASED'] },
+    { qualityRating, q: 'ärmel' },
+    { qualityRating, updatedSince: new Date('2026-05-01') },
+    { qualityRating, mobileNumber: '+14155550010' },
+  ]),
   { waitingFor: 'customer', status: ['REJECTED', 'APPROVED'] },
   { waitingFor: 'support', updatedSince: new Date('2026-05-01') },
 ];
