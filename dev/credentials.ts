@@ -21,7 +21,10 @@ export const credentialsSchema = z.object({
   databaseUrl: z.url(),
   /** Null with a mail server of one's own. */
   mailUrl: z.url().nullable(),
-  metaUrl: z.url().nullable(),
+  /** The Graph API without a version: the Meta simulator's, or META_GRAPH_URL. */
+  metaUrl: z.url(),
+  /** The sample customer endpoint. */
+  endpointUrl: z.url(),
   customer: person,
   otherCustomer: person,
   support: person,

@@ -1,3 +1,4 @@
+import { OUR_ACCOUNT, STACK_APP } from './meta/accounts.ts';
 import type { Ports } from './ports.ts';
 
 /** The parts that the user's environment replaces by real ones. An empty variable counts as unset. */
@@ -8,6 +9,7 @@ export function ownParts(env: NodeJS.ProcessEnv) {
     temporalNamespace: env['TEMPORAL_NAMESPACE'] || 'default',
     temporalUiUrl: env['TEMPORAL_UI_URL'] || undefined,
     smtpUrl: env['SMTP_URL'] || undefined,
+    metaGraphUrl: env['META_GRAPH_URL'] || undefined,
   };
 }
 
@@ -27,6 +29,26 @@ export interface Addresses {
   smtpUrl: string;
   mailUrl: string | null;
   apiUrl: string;
+  /** Null where the user's META_GRAPH_URL takes the simulator's place. */
+  simulatorUrl: string | null;
+}
+
+/** Whether the API and the worker are told of the simulator. Without it, support records Facebook's decisions. */
+const PRODUCT_USES_SIMULATOR = false;
+
+/** Where Meta sends webhooks, at the API. */
+export const META_WEBHOOK_PATH = '/webhooks/meta';
+
+function metaEnvironment({ simulatorUrl }: Addresses): NodeJS.ProcessEnv {
+  if (!PRODUCT_USES_SIMULATOR || simulatorUrl === null) return {};
+  return {
+    META_GRAPH_URL: simulatorUrl,
+    META_APP_ID: STACK_APP.appId,
+    META_APP_SECRETS: STACK_APP.appSecret,
+    META_VERIFY_TOKEN: STACK_APP.verifyToken,
+    META_WABA_ID: OUR_ACCOUNT.wabaId,
+    META_ACCESS_TOKEN: OUR_ACCOUNT.token,
+  };
 }
 
 /**
@@ -62,6 +84,7 @@ export function partEnvironment(
     TEMPORAL_NAMESPACE: own.temporalNamespace,
     ...(addresses.temporalUiUrl !== null && { TEMPORAL_UI_URL: addresses.temporalUiUrl }),
     SMTP_URL: addresses.smtpUrl,
+    ...metaEnvironment(addresses),
     // The stack promises to be down within 15 s.
     SHUTDOWN_GRACE_SECONDS: '3',
   };

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from './fault.ts';
 import type { ProcessRecord } from './processes.ts';
 
-export type PartName = 'api' | 'worker' | 'inbox' | 'temporal' | 'postgres';
+export type PartName = 'api' | 'worker' | 'meta' | 'endpoint' | 'inbox' | 'temporal' | 'postgres';
 
 /**
  * How each part is asked to stop, and the seconds it gets before it is killed; together less than the 15
@@ -14,13 +14,23 @@ export type PartName = 'api' | 'worker' | 'inbox' | 'temporal' | 'postgres';
 export const STOP: Record<PartName, { signal: NodeJS.Signals; seconds: number }> = {
   api: { signal: 'SIGTERM', seconds: 3 },
   worker: { signal: 'SIGTERM', seconds: 5 },
-  inbox: { signal: 'SIGTERM', seconds: 1 },
+  meta: { signal: 'SIGTERM', seconds: 0.4 },
+  endpoint: { signal: 'SIGTERM', seconds: 0.4 },
+  inbox: { signal: 'SIGTERM', seconds: 0.4 },
   temporal: { signal: 'SIGTERM', seconds: 2.5 },
   postgres: { signal: 'SIGINT', seconds: 3 },
 };
 
 /** What needs another part is stopped before it. */
-export const STOP_ORDER = ['api', 'worker', 'inbox', 'temporal', 'postgres'] as const satisfies PartName[];
+export const STOP_ORDER = [
+  'api',
+  'worker',
+  'meta',
+  'endpoint',
+  'inbox',
+  'temporal',
+  'postgres',
+] as const satisfies PartName[];
 
 export interface PartPlan {
   /** Key in the record of processes. */

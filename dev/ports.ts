@@ -12,6 +12,8 @@ const DEFAULTS = {
   POSTGRES_PORT: 5433,
   SMTP_PORT: 1025,
   MAIL_PORT: 8025,
+  META_PORT: 8026,
+  ENDPOINT_PORT: 8027,
 } as const;
 
 export type PortName = keyof typeof DEFAULTS;

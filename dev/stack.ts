@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { migrateDatabase } from '../db/migrate.ts';
 import { type Credentials, credentialsFile } from './credentials.ts';
 import { endEarlierRun } from './earlier-run.ts';
-import { API_FLAGS, ownParts, partEnvironment } from './environment.ts';
+import { API_FLAGS, META_WEBHOOK_PATH, ownParts, partEnvironment } from './environment.ts';
 import { Fault } from './fault.ts';
 import { authSecret, createStackFolder, lockStackFolder, projectFolder, writeSecret } from './folder.ts';
 import { Part, type PartPlan, STOP_ORDER } from './part.ts';
@@ -57,18 +57,21 @@ export class Stack {
       ...(own.databaseUrl ? (['POSTGRES_PORT'] as const) : []),
       ...(own.temporalAddress ? (['TEMPORAL_PORT', 'TEMPORAL_UI_PORT'] as const) : []),
       ...(own.smtpUrl ? (['SMTP_PORT', 'MAIL_PORT'] as const) : []),
+      ...(own.metaGraphUrl ? (['META_PORT'] as const) : []),
     ]);
     const ports = await choosePorts(env, say, unused);
-    const [database, temporal, mail] = await this.#together([
+    const apiUrl = `http://127.0.0.1:${ports.PORT}`;
+    const [database, temporal, mail, simulatorUrl, endpointUrl] = await this.#together([
       (signal) => this.#startDatabase(ports, signal),
       (signal) => this.#startTemporal(ports, signal),
       (signal) => this.#startInbox(ports, signal),
+      (signal) => this.#startMeta(ports, apiUrl, signal),
+      (signal) => this.#startEndpoint(ports, signal),
     ]);
-    const apiUrl = `http://127.0.0.1:${ports.PORT}`;
     const { databaseUrl, people } = database;
     const environment = partEnvironment(
       env,
-      { apiUrl, databaseUrl, ...temporal, ...mail },
+      { apiUrl, databaseUrl, simulatorUrl, ...temporal, ...mail },
       ports,
       authSecret(path),
     );
@@ -86,7 +89,8 @@ export class Stack {
       temporalAddress: temporal.temporalAddress,
       databaseUrl,
       mailUrl: mail.mailUrl,
-      metaUrl: null,
+      metaUrl: own.metaGraphUrl ?? simulatorUrl ?? '',
+      endpointUrl,
       ...people,
     };
     say(`Metrics: http://127.0.0.1:${ports.METRICS_PORT}/metrics and ${workerUrl}/metrics.`);
@@ -187,8 +191,25 @@ export class Stack {
     return { smtpUrl: `smtp://127.0.0.1:${ports.SMTP_PORT}`, mailUrl };
   }
 
+  async #startMeta(ports: Ports, apiUrl: string, signal: AbortSignal): Promise<string | null> {
+    if (ownParts(this.#options.env).metaGraphUrl !== undefined) return null;
+    const url = `http://127.0.0.1:${ports.META_PORT}`;
+    const plan = this.#nodePart('meta', 'The Meta simulator', process.env, `${url}/healthz`);
+    plan.args.push(join(this.#options.path, 'meta'), String(ports.META_PORT), apiUrl + META_WEBHOOK_PATH);
+    await this.#run(plan, signal);
+    return url;
+  }
+
+  async #startEndpoint(ports: Ports, signal: AbortSignal): Promise<string> {
+    const url = `http://127.0.0.1:${ports.ENDPOINT_PORT}`;
+    const plan = this.#nodePart('endpoint', 'The sample endpoint', process.env, `${url}/healthz`);
+    plan.args.push(join(this.#options.path, 'endpoint'), String(ports.ENDPOINT_PORT));
+    await this.#run(plan, signal);
+    return url;
+  }
+
   #nodePart(
-    name: 'api' | 'worker' | 'inbox',
+    name: 'api' | 'worker' | 'inbox' | 'meta' | 'endpoint',
     title: string,
     env: NodeJS.ProcessEnv,
     readyUrl: string,
@@ -199,7 +220,7 @@ export class Stack {
       command: process.execPath,
       args: [
         ...(name === 'api' ? API_FLAGS : []),
-        join(projectFolder, name === 'inbox' ? 'dev/inbox' : name, 'main.ts'),
+        join(projectFolder, name === 'api' || name === 'worker' ? name : `dev/${name}`, 'main.ts'),
       ],
       env,
       cwd: projectFolder,

@@ -10,13 +10,15 @@ const PEOPLE = {
 
 /** One screen: where everything is, the keys, and how to sign in. */
 export function welcome(credentials: Credentials, stack: string): string {
-  const { apiUrl, temporalUiUrl, temporalAddress, mailUrl, databaseUrl } = credentials;
+  const { apiUrl, temporalUiUrl, temporalAddress, mailUrl, databaseUrl, metaUrl, endpointUrl } = credentials;
   const database = new URL(databaseUrl);
   if (database.password !== '') database.password = '***';
   const addresses = [
     ['API', apiUrl],
     ['API reference', `${apiUrl}/docs`],
     ['Inbox', mailUrl ?? 'none: mail goes to SMTP_URL'],
+    ['Meta', metaUrl],
+    ['Sample endpoint', endpointUrl],
     ['Temporal UI', temporalUiUrl ?? 'none: set TEMPORAL_UI_URL'],
     ['Temporal', temporalAddress],
     ['PostgreSQL', database.href],

@@ -19,4 +19,8 @@ const simulator = await startMetaSimulator({
 });
 console.log(`The Meta simulator answers on ${simulator.url}; its webhooks go to ${callbackUrl}.`);
 
-process.once('SIGTERM', () => void simulator.close().then(() => process.exit(0)));
+// At once: state is written before the first wait, and what is under way has got no answer.
+process.once('SIGTERM', () => {
+  void simulator.close();
+  process.exit(0);
+});

@@ -86,7 +86,7 @@ const numberSchema = z.object({
   profile: profileSchema,
 });
 
-export const webhookSchema = z.object({
+const webhookSchema = z.object({
   id: z.string(),
   at: ms,
   wabaId: z.string(),

@@ -264,7 +264,7 @@ export class Webhooks {
 }
 
 /** JSON as Meta writes it: in ASCII, with escaped slashes. */
-export function escaped(value: unknown): string {
+function escaped(value: unknown): string {
   return JSON.stringify(value)
     .replaceAll('/', '\\/')
     .replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);

@@ -28,14 +28,23 @@ const ports = [
   'POSTGRES_PORT',
   'SMTP_PORT',
   'MAIL_PORT',
+  'META_PORT',
+  'ENDPOINT_PORT',
 ];
-const replaced = ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'SMTP_URL', 'NODE_ENV', 'npm_lifecycle_event'];
+const replaced = [
+  'DATABASE_URL',
+  'TEMPORAL_ADDRESS',
+  'SMTP_URL',
+  'META_GRAPH_URL',
+  'NODE_ENV',
+  'npm_lifecycle_event',
+];
 const env: NodeJS.ProcessEnv = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !replaced.includes(name))),
   ...Object.fromEntries(ports.map((name) => [name, '0'])),
   STACK_DIR: stack,
 };
-const ALL_PARTS = ['supervisor', 'api', 'worker', 'inbox', 'temporal', 'postgres'];
+const ALL_PARTS = ['supervisor', 'api', 'worker', 'meta', 'endpoint', 'inbox', 'temporal', 'postgres'];
 
 let supervisor: ChildProcess;
 let output = '';
@@ -92,6 +101,8 @@ test('comes up, and every address answers when the credentials appear', { timeou
   expect(await request(first.temporalUiUrl ?? '')).toBe(200);
   expect(await request(`${first.mailUrl}/api/v1/messages`)).toBe(200);
   expect(await request(first.mailUrl ?? '')).toBe(200);
+  expect(await request(first.metaUrl)).toBe(200);
+  expect(await request(first.endpointUrl)).toBe(200);
   const [host = '', port] = first.temporalAddress.split(':');
   const socket = connect({ host, port: Number(port) });
   await once(socket, 'connect');

@@ -42,7 +42,7 @@ export async function startStoppableStack(env: Record<string, string> = {}): Pro
   const ports = await choosePorts(
     { POSTGRES_PORT: '0', TEMPORAL_PORT: '0', TEMPORAL_UI_PORT: '0' },
     () => {},
-    new Set(['PORT', 'METRICS_PORT', 'SMTP_PORT', 'MAIL_PORT']),
+    new Set(['PORT', 'METRICS_PORT', 'SMTP_PORT', 'MAIL_PORT', 'META_PORT', 'ENDPOINT_PORT']),
   );
   const never = new AbortController().signal;
   const { plan, databaseUrl } = await planPostgres({

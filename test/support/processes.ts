@@ -25,6 +25,8 @@ const OTHER_PORTS: PortName[] = [
   'POSTGRES_PORT',
   'SMTP_PORT',
   'MAIL_PORT',
+  'META_PORT',
+  'ENDPOINT_PORT',
 ];
 const READY_MS = 40_000;
 const STOP_MS = 15_000;

@@ -26,6 +26,8 @@ const OTHER_PORTS: PortName[] = [
   'POSTGRES_PORT',
   'SMTP_PORT',
   'MAIL_PORT',
+  'META_PORT',
+  'ENDPOINT_PORT',
 ];
 const BUCKET = 'pictures';
 const READY_MS = 20_000;
