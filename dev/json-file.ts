@@ -13,9 +13,13 @@ export interface JsonFile {
   flush(): void;
 }
 
-/** What the file holds; undefined where there is none or it is of another release. */
+/** What the file holds; undefined where there is none or, which is said, it is of another release. */
 export function readDocument<T>(file: string, schema: z.ZodType<T>): T | undefined {
-  return schema.safeParse(readJson(file)).data;
+  const known = readJson(file);
+  if (known === undefined) return undefined;
+  const { data, error } = schema.safeParse(known);
+  if (error) console.error(`${file} is of another release: what it holds is forgotten.`);
+  return data;
 }
 
 /** Without a file, nothing is kept. */

@@ -28,8 +28,9 @@ ${known.length === 0 ? html`<p>None is known: nothing can be verified.</p>` : ht
 <h2>Answers</h2>
 ${answers.length === 0 ? html`<p>200, at once.</p>` : html`<ul>${answers.map((answer) => html`<li>${answer.path}: ${told(answer)}</li>`)}</ul>`}
 <form method="post" action="/control/answer"><label>Path<input name="path" value="*" required></label><label>Status<input name="status" type="number" min="200" max="599" value="200"></label><label>Delay in ms<input name="delayMs" type="number" min="0" max="600000" value="0"></label><label>Redirect to<input name="redirectTo" type="url"></label>${choice('Never answer', 'hang', ['false', 'true'])}<button>Set answer</button></form>
-<h2>Last of ${total}</h2>
-${last.length === 0 ? html`<p>Nothing has arrived yet.</p>` : last}`,
+<h2>What arrived</h2>
+<p>${total} since the start, the last ${last.length} here.</p>
+${last}`,
   );
 }
 

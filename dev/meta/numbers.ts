@@ -139,7 +139,7 @@ export function editNumber(simulation: Simulation, number: PhoneNumber, params: 
   return { success: true };
 }
 
-/** Meta's preparation of a verified number; its name is put in review with it. */
+/** Whether Meta has prepared a verified number. Found so for the first time, its name is in review. */
 export function isProvisioned(simulation: Simulation, number: PhoneNumber): boolean {
   if (number.provisionedAt === null || number.provisionedAt > simulation.now()) return false;
   if (number.nameStatus === 'NONE') {

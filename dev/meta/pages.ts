@@ -4,15 +4,19 @@ import { type Html, html } from '../../api/template.ts';
 import { choice, readable, sendDevPage, timeOfDay } from '../page.ts';
 import { LEGACY_EVENTS, NAME_DECISIONS } from './decisions.ts';
 import { MESSAGE_TYPES, STATUSES } from './messages.ts';
+import { isProvisioned } from './numbers.ts';
 import type { Simulation } from './simulation.ts';
 import { type PhoneNumber, RATINGS, REJECTION_REASONS, TIERS, type Webhook } from './state.ts';
 
+const SHOWN_NUMBERS = 50;
 const SHOWN_WEBHOOKS = 30;
 
 export function pageRoutes(app: FastifyInstance, simulation: Simulation): void {
-  app.get('/', async (_request, reply) => {
+  app.get<{ Querystring: { digits?: string } }>('/', async ({ query }, reply) => {
     const { state, webhooks } = simulation;
-    const numbers = state.numbers.toReversed().map((number) => numberSection(simulation, number));
+    const digits = String(query.digits ?? '').replace(/\D/g, '');
+    const found = state.numbers.filter((number) => number.digits.includes(digits)).toReversed();
+    const numbers = found.slice(0, SHOWN_NUMBERS).map((number) => numberSection(simulation, number));
     const last = webhooks.all.slice(-SHOWN_WEBHOOKS).reverse().map(webhookLine);
     return sendDevPage(
       reply,
@@ -20,7 +24,9 @@ export function pageRoutes(app: FastifyInstance, simulation: Simulation): void {
       html`<p>What Meta would do is done here. <a href="/">Refresh</a></p>
 ${callbackLine(simulation)}
 <h2>Numbers</h2>
-${numbers.length === 0 ? html`<p>There is none yet: support's approval adds one.</p>` : numbers}
+<form method="get" action="/"><label>Digits<input name="digits" value="${digits}" inputmode="numeric"></label><button>Find</button></form>
+<p>${numbers.length} of ${state.numbers.length}, newest first.</p>
+${numbers}
 <h2>Last webhooks</h2>
 ${last.length === 0 ? html`<p>None was sent yet.</p>` : last}
 <h2>What becomes of webhooks</h2>
@@ -44,7 +50,7 @@ function numberSection(simulation: Simulation, number: PhoneNumber): Html {
   return html`<section>
 <h3>+${digits} · ${newName ?? verifiedName}</h3>
 <dl>
-<dt>Name</dt><dd>${verifiedName}: ${nameStatus}${newName !== null && html`<br>${newName}: ${newNameStatus}`}</dd>
+<dt>Name</dt><dd>${verifiedName}: ${nameStatus}${!isProvisioned(simulation, number) && ', not provisioned yet'}${newName !== null && html`<br>${newName}: ${newNameStatus}`}</dd>
 <dt>Status</dt><dd>${status}${number.registered ? ', registered' : ', not registered'}</dd>
 <dt>Quality</dt><dd>${qualityRating}</dd>
 <dt>Limit</dt><dd>${simulation.limitOf(number)}${number.limit === null && ', shared by the portfolio'}</dd>

@@ -10,6 +10,9 @@ import type { Receipt } from '../../dev/endpoint/receipts.ts';
 const newSecret = () => `whsec_${randomBytes(24).toString('base64')}`;
 const BODY = JSON.stringify({ type: 'message.received', data: { text: 'Café <b>👋</b>' } });
 
+/** Asks until it fits. */
+const eventually = <T>(asked: () => T) => expect.poll(asked, { timeout: 20_000 });
+
 async function start(): Promise<SampleEndpoint> {
   const endpoint = await startEndpoint({ port: 0 });
   onTestFinished(() => endpoint.close());
@@ -105,7 +108,7 @@ test('one that never answers has taken the request, and ends with the endpoint',
     () => 'answered',
     () => 'cut off',
   );
-  await expect.poll(() => received(endpoint)).toMatchObject([{ answered: null }]);
+  await eventually(() => received(endpoint)).toMatchObject([{ answered: null }]);
   await endpoint.close();
   expect(await unanswered).toBe('cut off');
 });

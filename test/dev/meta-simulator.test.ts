@@ -15,6 +15,9 @@ const { wabaId, token } = OUR_ACCOUNT;
 const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
 const HOUR = 3_600_000;
 
+/** Asks until it fits. */
+const eventually = <T>(asked: () => T) => expect.poll(asked, { timeout: 20_000 });
+
 async function start(options: Partial<SimulatorOptions> = {}): Promise<MetaSimulator> {
   const simulator = await startMetaSimulator({ port: 0, ...STACK_APP, accounts: STACK_ACCOUNTS, ...options });
   onTestFinished(() => simulator.close());
@@ -361,7 +364,7 @@ test('a profile is changed whole or not at all, and cleared by empty values', as
 test('a webhook is signed over its bytes, in which all that is not ASCII is escaped', async () => {
   const { client, arrivals, number } = await hooked();
   await client.control(`numbers/${number.id}/messages`, { text: 'Café https://a.example 👋' });
-  await expect.poll(() => arrivals.length).toBe(1);
+  await eventually(() => arrivals.length).toBe(1);
   const [{ body, signature } = { body: '', signature: '' }] = arrivals;
   expect(body).toContain('Caf\\u00e9 https:\\/\\/a.example \\ud83d\\udc4b');
   expect(signature).toBe(`sha256=${createHmac('sha256', STACK_APP.appSecret).update(body).digest('hex')}`);
@@ -415,7 +418,7 @@ test('nothing is sent for an account to which no app is subscribed, nor before t
   const wrong = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}/`;
   expect((await client.set('callback', { url: wrong })).body.verified).toBe(false);
   expect((await client.set('callback', { url })).body.verified).toBe(true);
-  await expect.poll(() => arrivals.map(bodyOf)).toEqual(['heard']);
+  await eventually(() => arrivals.map(bodyOf)).toEqual(['heard']);
 });
 
 test('the challenge is repeated until the endpoint is up', async () => {
@@ -436,13 +439,13 @@ test('the challenge is repeated until the endpoint is up', async () => {
   const simulator = await start({
     callbackUrl: `http://127.0.0.1:${(front.address() as AddressInfo).port}/`,
   });
-  await expect.poll(() => simulator.simulation.webhooks.callback?.error).toContain('503');
+  await eventually(() => simulator.simulation.webhooks.callback?.error).toContain('503');
   up = true;
-  await expect.poll(() => simulator.simulation.webhooks.callback?.verified, { timeout: 10_000 }).toBe(true);
+  await eventually(() => simulator.simulation.webhooks.callback?.verified).toBe(true);
   const client = clientOf(simulator);
   await client.post(`${wabaId}/subscribed_apps`);
   await client.control(`numbers/${(await registered(client)).id}/messages`, {});
-  await expect.poll(() => arrivals.length).toBe(1);
+  await eventually(() => arrivals.length).toBe(1);
 });
 
 test('webhooks are lost, doubled and turned round on request', async () => {
@@ -452,18 +455,16 @@ test('webhooks are lost, doubled and turned round on request', async () => {
   await send('lost');
   await client.control('delivery', { copies: 3 });
   await send('thrice');
-  await expect.poll(() => arrivals.map(bodyOf)).toEqual(['thrice', 'thrice', 'thrice']);
+  await eventually(() => arrivals.map(bodyOf)).toEqual(['thrice', 'thrice', 'thrice']);
   expect(new Set(arrivals.map(({ body }) => body)).size).toBe(1);
   await client.control('delivery', { reorder: 3 });
   for (const text of ['first', 'second', 'third', 'alone']) await send(text);
-  await expect
-    .poll(() => arrivals.slice(3).map(bodyOf), { timeout: 10_000 })
-    .toEqual(['third', 'second', 'first', 'alone']);
+  await eventually(() => arrivals.slice(3).map(bodyOf)).toEqual(['third', 'second', 'first', 'alone']);
   await client.control('delivery', {});
   for (let index = 0; index < 20; index++) await send(String(index));
-  await expect
-    .poll(() => arrivals.slice(7).map(bodyOf))
-    .toEqual(Array.from({ length: 20 }, (_, index) => String(index)));
+  await eventually(() => arrivals.slice(7).map(bodyOf)).toEqual(
+    Array.from({ length: 20 }, (_, index) => String(index)),
+  );
 });
 
 test('a webhook that is not taken is sent again, the same bytes, and given up after the last try', async () => {
@@ -471,11 +472,11 @@ test('a webhook that is not taken is sent again, the same bytes, and given up af
     retryDelaysMs: [0, 10, 10],
   });
   await client.control(`numbers/${number.id}/messages`, { text: 'stubborn' });
-  await expect.poll(() => arrivals.length).toBe(3);
+  await eventually(() => arrivals.length).toBe(3);
   expect(new Set(arrivals.map(({ body }) => body)).size).toBe(1);
   await client.control(`numbers/${number.id}/messages`, { text: 'hopeless' });
   const states = async () => (await client.shown('webhooks')).body.items;
-  await expect.poll(states).toMatchObject([{ state: 'delivered' }, { state: 'given up' }]);
+  await eventually(states).toMatchObject([{ state: 'delivered' }, { state: 'given up' }]);
   expect(arrivals).toHaveLength(7);
 });
 
@@ -502,20 +503,18 @@ test('a name is decided with its two words, and a changed one counts after the n
   expect(await name()).toMatchObject({ verified_name: 'Lucky Shrub', new_name_status: 'APPROVED' });
   await client.post(`${id}/register`, REGISTER);
   expect(await name()).toMatchObject({ verified_name: 'Happy Shrub', new_name_status: 'NONE' });
-  await expect
-    .poll(() => arrivals.map((arrival) => changeIn(arrival)))
-    .toEqual(
-      [
-        ['REJECTED', 'Lucky Shrub', 'NAME_NOT_CONSISTENT'],
-        ['DEFERRED', 'Lucky Shrub', null],
-        ['APPROVED', 'Lucky Shrub', null],
-        ['REJECTED', 'Happy Shrub', 'NAME_FORMAT_UNACCEPTABLE'],
-        ['APPROVED', 'Happy Shrub', null],
-      ].map(([decision, requested_verified_name, rejection_reason]) => ({
-        field: 'phone_number_name_update',
-        value: { display_phone_number: digits, decision, requested_verified_name, rejection_reason },
-      })),
-    );
+  await eventually(() => arrivals.map((arrival) => changeIn(arrival))).toEqual(
+    [
+      ['REJECTED', 'Lucky Shrub', 'NAME_NOT_CONSISTENT'],
+      ['DEFERRED', 'Lucky Shrub', null],
+      ['APPROVED', 'Lucky Shrub', null],
+      ['REJECTED', 'Happy Shrub', 'NAME_FORMAT_UNACCEPTABLE'],
+      ['APPROVED', 'Happy Shrub', null],
+    ].map(([decision, requested_verified_name, rejection_reason]) => ({
+      field: 'phone_number_name_update',
+      value: { display_phone_number: digits, decision, requested_verified_name, rejection_reason },
+    })),
+  );
 });
 
 test('quality and limits change in the old and the new shape', async () => {
@@ -538,7 +537,7 @@ test('quality and limits change in the old and the new shape', async () => {
     event: 'ACCOUNT_RESTRICTION',
     restriction_info: [{ restriction_type: 'RESTRICTED_BIZ_INITIATED_MESSAGING', expiration: 1641330498 }],
   });
-  await expect.poll(() => arrivals.length).toBe(5);
+  await eventually(() => arrivals.length).toBe(5);
   expect(arrivals.map((arrival) => changeIn(arrival))).toMatchObject([
     {
       field: 'phone_number_quality_update',
@@ -571,7 +570,7 @@ test('messages of each type, statuses and batches arrive', async () => {
       ',',
     );
   for (const type of types) await client.control(`numbers/${number.id}/messages`, { type });
-  await expect.poll(() => arrivals.length).toBe(types.length);
+  await eventually(() => arrivals.length).toBe(types.length);
   for (const [index, type] of types.entries()) {
     const { value } = changeIn(arrivals[index] as Arrival);
     expect(value.messages[0].type).toBe(type);
@@ -583,7 +582,7 @@ test('messages of each type, statuses and batches arrive', async () => {
     recipient: '16505559999',
     opaque: 'order-17',
   });
-  await expect.poll(() => arrivals.length).toBe(types.length + 1);
+  await eventually(() => arrivals.length).toBe(types.length + 1);
   expect(changeIn(arrivals.at(-1) as Arrival).value.statuses).toMatchObject([
     {
       id: body.ids[0],
@@ -594,14 +593,14 @@ test('messages of each type, statuses and batches arrive', async () => {
     },
   ]);
   await client.control(`numbers/${number.id}/messages`, { count: 1000 });
-  await expect.poll(() => arrivals.length).toBe(types.length + 2);
+  await eventually(() => arrivals.length).toBe(types.length + 2);
   expect(JSON.parse(arrivals.at(-1)?.body ?? '').entry[0].changes).toHaveLength(1000);
 });
 
 test('a person without a number is named by a user id', async () => {
   const { client, arrivals, number } = await hooked();
   await client.control(`numbers/${number.id}/messages`, { userId: 'US.13491208655302741918' });
-  await expect.poll(() => arrivals.length).toBe(1);
+  await eventually(() => arrivals.length).toBe(1);
   const { contacts, messages } = changeIn(arrivals[0] as Arrival).value;
   expect(contacts).toEqual([{ profile: { name: 'Sheena Nelson' }, user_id: 'US.13491208655302741918' }]);
   expect(messages[0].from).toBeUndefined();
@@ -619,7 +618,7 @@ test('what was known, and webhooks that have not arrived, outlive a restart', as
 
   const { url, arrivals } = await endpoint();
   const after = await start({ folder, callbackUrl: url });
-  await expect.poll(() => arrivals.map(bodyOf)).toEqual(['patient']);
+  await eventually(() => arrivals.map(bodyOf)).toEqual(['patient']);
   expect((await clientOf(after).get(`${id}?fields=status`)).body.status).toBe('CONNECTED');
 });
 
@@ -641,7 +640,7 @@ test('the page shows numbers and codes escaped, and its forms do what the contro
     redirect: 'manual',
   });
   expect([sent.status, sent.headers.get('location')]).toEqual([303, '/']);
-  await expect.poll(() => arrivals.map((arrival) => changeIn(arrival).value.decision)).toEqual(['APPROVED']);
+  await eventually(() => arrivals.map((arrival) => changeIn(arrival).value.decision)).toEqual(['APPROVED']);
 });
 
 test('a control that is asked for wrongly says what is wrong', async () => {
