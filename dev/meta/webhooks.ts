@@ -1,5 +1,6 @@
 /** Webhooks as Meta sends them: verified callback, signed bytes, tries with growing delays, copies and losses. */
-import { createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { askChallenge, escaped, post } from './callback.ts';
 import type { Webhook } from './state.ts';
 
 const MINUTE = 60_000;
@@ -15,7 +16,6 @@ const RETRY_DELAYS_MS = [
   HOUR,
   ...Array.from({ length: 14 }, () => 12 * HOUR),
 ];
-const ANSWER_MS = 10_000;
 const FIRST_CHALLENGE_DELAY_MS = 250;
 const LAST_CHALLENGE_DELAY_MS = 5000;
 /** How long webhooks that are to be reordered wait for each other. */
@@ -127,7 +127,7 @@ export class Webhooks {
 
   async #challenge(callback: Callback, delay: number): Promise<void> {
     if (this.callback !== callback || this.#closed.signal.aborted) return;
-    callback.error = await this.#asked(callback.url);
+    callback.error = await askChallenge(callback.url, this.#options.verifyToken, this.#closed.signal);
     if (callback.error !== null) {
       const next = Math.min(delay * 2, LAST_CHALLENGE_DELAY_MS);
       this.#later(delay, () => void this.#challenge(callback, next));
@@ -136,23 +136,6 @@ export class Webhooks {
     callback.verified = true;
     for (const webhook of this.all) {
       if (webhook.state === 'waiting' && !this.#planned.has(webhook)) this.#schedule(webhook);
-    }
-  }
-
-  /** Null when the callback answers the challenge; else what is wrong. */
-  async #asked(url: string): Promise<string | null> {
-    const challenge = String(randomBytes(4).readUInt32BE());
-    try {
-      const address = new URL(url);
-      address.searchParams.set('hub.mode', 'subscribe');
-      address.searchParams.set('hub.challenge', challenge);
-      address.searchParams.set('hub.verify_token', this.#options.verifyToken);
-      const response = await fetch(address, { redirect: 'manual', signal: this.#deadline() });
-      const body = await response.text();
-      if (response.status === 200 && body === challenge) return null;
-      return `The challenge was answered with ${response.status}${response.status === 200 ? ' and something else than the challenge' : ''}`;
-    } catch (error) {
-      return reason(error);
     }
   }
 
@@ -190,7 +173,7 @@ export class Webhooks {
       return;
     }
     const at = Date.now();
-    const answer = await this.#post(callback.url, webhook.body ?? '');
+    const answer = await post(callback.url, this.#options.appSecret, webhook.body ?? '', this.#closed.signal);
     if (this.#closed.signal.aborted) return;
     webhook.attempts.push({ at, ...answer });
     const taken = answer.status !== null && answer.status >= 200 && answer.status < 300;
@@ -206,26 +189,6 @@ export class Webhooks {
     webhook.dueAt = Date.now() + delay;
     this.#options.changed();
     this.#later(delay, () => void this.#attempt(webhook));
-  }
-
-  async #post(url: string, body: string): Promise<{ status: number | null; error: string | null }> {
-    try {
-      const response = await fetch(url, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          'user-agent': 'facebookexternalua',
-          'x-hub-signature-256': signature(this.#options.appSecret, body),
-        },
-        body,
-        redirect: 'manual',
-        signal: this.#deadline(),
-      });
-      await response.arrayBuffer();
-      return { status: response.status, error: null };
-    } catch (error) {
-      return { status: null, error: reason(error) };
-    }
   }
 
   #end(webhook: Webhook, state: Webhook['state']): void {
@@ -257,24 +220,4 @@ export class Webhooks {
     }, delay);
     this.#timers.add(timer);
   }
-
-  #deadline(): AbortSignal {
-    return AbortSignal.any([this.#closed.signal, AbortSignal.timeout(ANSWER_MS)]);
-  }
-}
-
-/** JSON as Meta writes it: in ASCII, with escaped slashes. */
-function escaped(value: unknown): string {
-  return JSON.stringify(value)
-    .replaceAll('/', '\\/')
-    .replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-
-function signature(secret: string, body: string): string {
-  return `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
-}
-
-function reason(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error && cause.message !== '' ? cause.message : message;
 }

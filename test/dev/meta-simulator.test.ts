@@ -597,6 +597,15 @@ test('messages of each type, statuses and batches arrive', async () => {
   expect(JSON.parse(arrivals.at(-1)?.body ?? '').entry[0].changes).toHaveLength(1000);
 });
 
+test('a webhook may hold anything, up to 3 MB', async () => {
+  const { client, arrivals } = await hooked();
+  const value = { new: 'kind', long: 'ü/'.repeat(400_000) };
+  await client.control('webhooks', { wabaId, changes: [{ field: 'of_tomorrow', value }] });
+  await eventually(() => arrivals.length).toBe(1);
+  expect(changeIn(arrivals[0] as Arrival)).toEqual({ field: 'of_tomorrow', value });
+  expect(arrivals[0]?.body.length).toBeGreaterThan(3_000_000);
+});
+
 test('a person without a number is named by a user id', async () => {
   const { client, arrivals, number } = await hooked();
   await client.control(`numbers/${number.id}/messages`, { userId: 'US.13491208655302741918' });
