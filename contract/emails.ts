@@ -103,6 +103,21 @@ export type AccountClosedData = {
   eraseAt: string;
 };
 
+/** Meta does not take a token any more, or misses a permission: calls with it have stopped. */
+export type MetaTroubleData = {
+  connectionId: string;
+  wabaId: string;
+  /** Whose token it is; null for ours. */
+  accountName: string | null;
+  trouble: 'token_refused' | 'permission_missing';
+  /** Meta's error code, and what its support finds the call by. */
+  code: number | null;
+  fbtraceId: string | null;
+  at: string;
+  /** Whether our own people are written to, or the account's admins. */
+  toStaff: boolean;
+};
+
 /** The data of each kind of email. */
 export type EmailData = {
   submitted: NumberEmailData;
@@ -118,6 +133,7 @@ export type EmailData = {
   invitation: InvitationData;
   'staff-invitation': StaffInvitationData;
   'account-closed': AccountClosedData;
+  'meta-trouble': MetaTroubleData;
   'review-digest': ReviewEmailData;
   'review-escalation': ReviewEmailData;
 };

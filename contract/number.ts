@@ -193,6 +193,7 @@ export const EMAIL_KINDS = [
   'invitation',
   'staff-invitation',
   'account-closed',
+  'meta-trouble',
   'review-digest',
   'review-escalation',
 ] as const;

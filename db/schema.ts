@@ -510,6 +510,8 @@ export const metaNumbers = pgTable(
     deregisteredAt: at('deregistered_at'),
     /** Revision of the profile that Meta has. */
     pushedRevision: integer('pushed_revision'),
+    /** Our picture that Meta has: it is not sent again. */
+    pushedImageId: text('pushed_image_id'),
     /** When the node is read next; null for never. */
     readAt: at('read_at'),
     /** The node and profile as last read, for the operators who look. */

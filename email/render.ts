@@ -11,6 +11,7 @@ import {
 import { approved } from './templates/approved.ts';
 import { comment } from './templates/comment.ts';
 import { customerComment } from './templates/customer-comment.ts';
+import { metaTrouble } from './templates/meta-trouble.ts';
 import { rejected } from './templates/rejected.ts';
 import { reviewDigest, reviewEscalation, reviewRequest } from './templates/review.ts';
 import { submitted } from './templates/submitted.ts';
@@ -31,6 +32,7 @@ const TEMPLATES: { [K in EmailKind]: (data: EmailData[K]) => Letter } = {
   invitation,
   'staff-invitation': staffInvitation,
   'account-closed': accountClosed,
+  'meta-trouble': metaTrouble,
   'review-digest': reviewDigest,
   'review-escalation': reviewEscalation,
 };

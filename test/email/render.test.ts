@@ -93,6 +93,16 @@ function dataOf<K extends EmailKind>(
     },
     'staff-invitation': { ...toSomebody, role: 'support' },
     'account-closed': { accountName: change('Acme Ltd'), eraseAt: later },
+    'meta-trouble': {
+      connectionId: 'mtc_1',
+      wabaId: '102290129340398',
+      accountName: change('Acme Ltd'),
+      trouble: 'token_refused',
+      code: 190,
+      fbtraceId: 'AbCdEf',
+      at: later,
+      toStaff: true,
+    },
     'review-digest': reviews,
     'review-escalation': reviews,
   };
@@ -121,6 +131,7 @@ const WORDS: Record<EmailKind, string[]> = {
   invitation: ['Acme Ltd', 'Wanda', '2026-11-30 08:00 UTC'],
   'staff-invitation': ['Wanda', '2026-11-30 08:00 UTC'],
   'account-closed': ['Acme Ltd', '2026-11-30 08:00 UTC'],
+  'meta-trouble': ['Acme Ltd', '102290129340398', '190', 'AbCdEf', '2026-11-30 08:00 UTC'],
   'review-digest': ['Acme Ltd', '…0123', 'num_1', 'and 6 more'],
   'review-escalation': ['Acme Ltd', '…0123', 'num_1', 'and 6 more'],
 };

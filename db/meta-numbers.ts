@@ -1,0 +1,139 @@
+/** Numbers at Meta: what of them activities need and histories must not hold. */
+import { and, desc, eq, getTableColumns, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm';
+import { LIVE_STATUSES } from '../contract/number.ts';
+import type { Database, Transaction } from './client.ts';
+import type { MetaConnectionRow } from './meta-connections.ts';
+import type { NumberRow } from './number-row.ts';
+import { metaConnections, metaNumbers, numbers } from './schema.ts';
+
+export type MetaNumberRow = typeof metaNumbers.$inferSelect;
+
+export interface NumberAtMeta {
+  number: NumberRow;
+  /** Null before it is first added. */
+  meta: MetaNumberRow | null;
+  /** The one that it was added by; null before that. */
+  connection: MetaConnectionRow | null;
+}
+
+export async function findNumberAtMeta(db: Database, numberId: string): Promise<NumberAtMeta | null> {
+  const [row] = await db
+    .select({
+      number: getTableColumns(numbers),
+      meta: getTableColumns(metaNumbers),
+      connection: getTableColumns(metaConnections),
+    })
+    .from(numbers)
+    .leftJoin(metaNumbers, eq(metaNumbers.numberId, numbers.id))
+    .leftJoin(metaConnections, eq(metaConnections.id, metaNumbers.connectionId))
+    .where(eq(numbers.id, numberId));
+  return row ?? null;
+}
+
+/**
+ * The row of a number that is to be added by a connection. One that Meta has already stays with the connection that it
+ * was added by. Of an earlier life of the number, whoever had it, the PIN is taken over: Meta asks for it again.
+ */
+export async function ensureMetaNumber(
+  db: Database,
+  number: NumberRow,
+  connectionId: string,
+): Promise<MetaNumberRow> {
+  const digits = number.mobileNumber.replace('+', '');
+  const earlierPin = db
+    .select({ pin: metaNumbers.pin })
+    .from(metaNumbers)
+    .where(and(eq(metaNumbers.digits, digits), isNotNull(metaNumbers.pin)))
+    .orderBy(desc(metaNumbers.updatedAt))
+    .limit(1);
+  await db
+    .insert(metaNumbers)
+    .values({ numberId: number.id, connectionId, digits, pin: sql`(${earlierPin})` })
+    .onConflictDoUpdate({
+      target: metaNumbers.numberId,
+      set: { connectionId, updatedAt: sql`now()` },
+      setWhere: sql`${metaNumbers.phoneNumberId} is null and ${metaNumbers.connectionId} <> ${connectionId}`,
+    });
+  const [row] = await db.select().from(metaNumbers).where(eq(metaNumbers.numberId, number.id));
+  if (!row) throw new Error('The number at Meta was not written.');
+  return row;
+}
+
+type Changes = Partial<{
+  [K in keyof typeof metaNumbers.$inferInsert]: (typeof metaNumbers.$inferInsert)[K] | SQL;
+}>;
+
+export async function changeMetaNumber(db: Database, numberId: string, changes: Changes): Promise<void> {
+  await db
+    .update(metaNumbers)
+    .set({ ...changes, updatedAt: sql`now()` })
+    .where(eq(metaNumbers.numberId, numberId));
+}
+
+/** Keeps a PIN that was just drawn, unless there is one; returns the one that is kept. */
+export async function keepPin(db: Database, numberId: string, pin: string): Promise<string> {
+  const [row] = await db
+    .update(metaNumbers)
+    .set({ pin: sql`coalesce(${metaNumbers.pin}, ${pin})`, updatedAt: sql`now()` })
+    .where(eq(metaNumbers.numberId, numberId))
+    .returning({ pin: metaNumbers.pin });
+  if (!row?.pin) throw new Error('The PIN was not kept.');
+  return row.pin;
+}
+
+/** Deletes the code that an operation has entered, with what came of it. One that was entered since then stays. */
+export async function settleCode(
+  db: Database,
+  meta: Pick<MetaNumberRow, 'numberId' | 'codeOperationId'>,
+  outcome: NonNullable<MetaNumberRow['codeOutcome']>,
+): Promise<void> {
+  await db
+    .update(metaNumbers)
+    .set({
+      code: null,
+      codeOutcome: outcome,
+      ...(outcome === 'right' && { verifiedAt: sql`now()` }),
+      updatedAt: sql`now()`,
+    })
+    .where(
+      and(
+        eq(metaNumbers.numberId, meta.numberId),
+        sql`${metaNumbers.codeOperationId} is not distinct from ${meta.codeOperationId}`,
+      ),
+    );
+}
+
+/** Registered, as far as is known here. */
+export const isRegistered = and(
+  isNotNull(metaNumbers.registeredAt),
+  or(isNull(metaNumbers.deregisteredAt), sql`${metaNumbers.deregisteredAt} < ${metaNumbers.registeredAt}`),
+);
+
+/** Whether a connection's account can be changed for another one: not while numbers live in it. */
+export async function hasNumbers(tx: Transaction, connectionId: string): Promise<boolean> {
+  const live = sql`${numbers.status} = any(${sql.param([...LIVE_STATUSES])}::text[])`;
+  const [one] = await tx
+    .select({ id: numbers.id })
+    .from(metaNumbers)
+    .innerJoin(numbers, eq(numbers.id, metaNumbers.numberId))
+    .where(and(eq(metaNumbers.connectionId, connectionId), or(live, isRegistered)))
+    .limit(1);
+  return one !== undefined;
+}
+
+/** The numbers of a connection that something holds up at Meta. */
+export async function heldUpNumbers(db: Database, connectionId: string): Promise<NumberRow[]> {
+  return db
+    .select(getTableColumns(numbers))
+    .from(metaNumbers)
+    .innerJoin(numbers, eq(numbers.id, metaNumbers.numberId))
+    .where(
+      and(
+        eq(metaNumbers.connectionId, connectionId),
+        or(
+          sql`jsonb_typeof(${numbers.facebook} -> 'problem') = 'object'`,
+          sql`${numbers.sync} ->> 'state' = 'failed'`,
+        ),
+      ),
+    );
+}

@@ -1,0 +1,1 @@
+ALTER TABLE "meta_numbers" ADD COLUMN "pushed_image_id" text;

@@ -1,0 +1,94 @@
+import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
+import type { StepResult } from '../contract/facebook.ts';
+import { noteChecked } from '../db/meta-connections.ts';
+import { changeMetaNumber, ensureMetaNumber, findNumberAtMeta } from '../db/meta-numbers.ts';
+import type { Node } from './answers.ts';
+import { type AtMeta, isUnknownObject, judging } from './at-meta.ts';
+import { connectionOf, tokenOf } from './connections.ts';
+import type { MetaDeps } from './deps.ts';
+import { nameOfNode } from './translate.ts';
+
+const DAY_MS = 24 * 3_600_000;
+
+/** Whether Meta is configured for a number, and by whose WhatsApp Business Account. */
+export async function connectionFor(
+  deps: MetaDeps,
+  { numberId }: { numberId: string },
+): Promise<{ configured: false } | { configured: true; connectionId: string; isOurs: boolean }> {
+  const found = await findNumberAtMeta(deps.db, numberId);
+  const connection = found && (await connectionOf(deps, found));
+  if (!connection) return { configured: false };
+  return { configured: true, connectionId: connection.id, isOurs: connection.accountId === null };
+}
+
+/**
+ * Adds a number to its WhatsApp Business Account, or finds it there, with its display name as the one that Meta is
+ * asked for.
+ */
+export async function addNumber(
+  deps: MetaDeps,
+  { numberId }: { numberId: string },
+): Promise<{ configured: false } | ({ configured: true } & StepResult)> {
+  const { db } = deps;
+  const before = await findNumberAtMeta(db, numberId);
+  const chosen = before && (await connectionOf(deps, before));
+  if (!before || !chosen) return { configured: false };
+  await ensureMetaNumber(db, before.number, chosen.id);
+  // From now on the connection cannot be given another account of Meta's.
+  const found = await findNumberAtMeta(db, numberId);
+  const { number, meta, connection } = found ?? {};
+  if (!number || !meta || !connection) return { configured: false };
+  const token = await tokenOf(deps, connection);
+  if (typeof token !== 'string') return { configured: true, ...token };
+  const at = { ...deps, number, meta, connection, token };
+  const result = await judging(deps, at, async (): Promise<StepResult> => {
+    await subscribe(at);
+    const node = await findNode(at);
+    if (node === null) await add(at);
+    else await askForName({ ...at, id: node.id }, node);
+    return { done: true };
+  });
+  return { configured: true, ...result };
+}
+
+type Adding = Omit<AtMeta, 'id'>;
+
+/** Webhooks of an account come only while our app is subscribed; whoever owns it can end that. */
+async function subscribe({ db, graph, connection, token }: Adding): Promise<void> {
+  if (connection.checkedAt && Date.now() - connection.checkedAt.getTime() < DAY_MS) return;
+  await graph.subscribe(token, connection.wabaId);
+  const { name } = await graph.readAccount(token, connection.wabaId);
+  await noteChecked(db, connection.id, name);
+}
+
+async function findNode({ graph, token, meta, connection }: Adding): Promise<Node | null> {
+  if (meta.phoneNumberId) {
+    try {
+      return await graph.readNumber(token, meta.phoneNumberId);
+    } catch (error) {
+      if (!isUnknownObject(error)) throw error;
+    }
+  }
+  return graph.findNumber(token, connection.wabaId, meta.digits);
+}
+
+async function add({ db, graph, token, number, meta, connection }: Adding): Promise<void> {
+  const { displayName } = number;
+  const countryCode = parsePhoneNumberFromString(number.mobileNumber)?.countryCallingCode ?? '';
+  const phoneNumberId = await graph.addNumber(token, connection.wabaId, {
+    countryCode,
+    nationalNumber: meta.digits.slice(countryCode.length),
+    name: displayName,
+  });
+  await changeMetaNumber(db, number.id, { phoneNumberId, requestedName: displayName });
+}
+
+/** Asks for the display name where Meta was last asked for another one, or has declined it. */
+export async function askForName(at: AtMeta, node: Node): Promise<void> {
+  const { db, graph, token, id, number, meta } = at;
+  const { displayName } = number;
+  const asked = node.new_display_name ?? meta.requestedName ?? node.verified_name ?? null;
+  const isDeclined = nameOfNode(node, asked)?.status === 'DECLINED';
+  if (displayName !== asked || isDeclined) await graph.changeName(token, id, displayName);
+  await changeMetaNumber(db, number.id, { phoneNumberId: id, requestedName: displayName });
+}

@@ -1,0 +1,128 @@
+/** Which WhatsApp Business Account a number belongs into, and the token to call Meta with. */
+import { hash } from 'node:crypto';
+import { decrypt } from '../auth/secrets.ts';
+import { mailDomain } from '../db/email-rows.ts';
+import {
+  findConnection,
+  type Hearers,
+  keepConnection,
+  type MetaConnectionRow,
+  stopToken,
+} from '../db/meta-connections.ts';
+import type { NumberAtMeta } from '../db/meta-numbers.ts';
+import type { MetaDeps } from './deps.ts';
+import type { GraphError } from './graph-error.ts';
+import { ownProblem, problemOf, type TokenTrouble } from './meanings.ts';
+import { type Stopped, stopped, TryLater } from './outcome.ts';
+
+export function hashOf(token: string): string {
+  return hash('sha256', token);
+}
+
+/**
+ * The connection that a number was added by; before that its account's own, also one in trouble, or else ours. Null
+ * where Meta is not configured for the number: it is brought there by hand.
+ */
+export async function connectionOf(
+  { db, config }: MetaDeps,
+  { number, meta, connection }: NumberAtMeta,
+): Promise<MetaConnectionRow | null> {
+  if (config.META_APP_ID === undefined) return null;
+  if (connection && meta?.phoneNumberId) return connection;
+  const own = await findConnection(db, number.accountId);
+  if (own || config.META_WABA_ID === undefined) return own;
+  return findConnection(db, null);
+}
+
+/** The token to call with; no call is made by a connection whose token was refused. Throws TryLater. */
+export async function tokenOf(deps: MetaDeps, connection: MetaConnectionRow): Promise<string | Stopped> {
+  const isOurs = connection.accountId === null;
+  if (connection.state !== 'active') {
+    const problem = connection.problem ?? ownProblem(WORDS[connection.state](isOurs));
+    return stopped(isOurs ? 'operator' : 'customer', problem);
+  }
+  if (isOurs) {
+    const token = deps.config.META_ACCESS_TOKEN;
+    if (token === undefined) return stopped('operator', ownProblem('META_ACCESS_TOKEN is not set.'));
+    if (hashOf(token) === connection.tokenHash) return token;
+    // While releases are exchanged, a worker may still have the token before.
+    throw new TryLater('Another worker has a newer META_ACCESS_TOKEN.', 30_000);
+  }
+  const known = deps.secrets && connection.token !== null && (await decrypt(deps.secrets, connection.token));
+  if (known) return known.text;
+  deps.logger.error(
+    { connectionId: connection.id },
+    'Neither AUTH_SECRET nor a fallback fits a token of Meta',
+  );
+  return stopped(
+    'operator',
+    ownProblem('The token cannot be decrypted: AUTH_SECRET is another one than before.'),
+  );
+}
+
+const WORDS: Record<TokenTrouble, (isOurs: boolean) => string> = {
+  token_refused: (isOurs) =>
+    `Meta does not take the token of the WhatsApp Business Account any more. ${renewal(isOurs)}`,
+  permission_missing: (isOurs) =>
+    `The token lacks a permission at Meta: it needs whatsapp_business_management and whatsapp_business_messaging, and access to the WhatsApp Business Account. ${renewal(isOurs)}`,
+};
+
+function renewal(isOurs: boolean): string {
+  return isOurs
+    ? 'Set a new META_ACCESS_TOKEN and start the workers again.'
+    : 'An admin of the account sends a new one: PUT /v1/meta-connection.';
+}
+
+/** Stops all calls with a connection's token, and tells who has to know. */
+export async function stopCalls(
+  deps: MetaDeps,
+  connection: MetaConnectionRow,
+  trouble: { state: TokenTrouble; error: GraphError },
+): Promise<Stopped> {
+  const isOurs = connection.accountId === null;
+  const { state, error } = trouble;
+  const problem = problemOf(error, WORDS[state](isOurs));
+  const isNews = await stopToken(deps.db, connection, { state, problem }, hearersOf(deps.config));
+  if (isNews) {
+    const { id: connectionId, accountId } = connection;
+    deps.logger.error(
+      { connectionId, accountId, state, ...error.toJSON() },
+      'Calls to Meta with a token stop',
+    );
+  }
+  return stopped(isOurs ? 'operator' : 'customer', problem);
+}
+
+function hearersOf(config: MetaDeps['config']): Hearers {
+  const staffLane = config.ESCALATION_EMAIL?.length
+    ? 'escalation'
+    : config.SUPPORT_EMAIL?.length
+      ? 'support'
+      : null;
+  return { staffLane, mailDomain: mailDomain(config.MAIL_FROM) };
+}
+
+/**
+ * Keeps the row of our own WhatsApp Business Account as the settings name it, when a worker starts. Returns the
+ * connection's id where its token is a new one: what waited for that can go on. Null otherwise.
+ */
+export async function keepOurConnection({
+  db,
+  config,
+  logger,
+}: Pick<MetaDeps, 'db' | 'config' | 'logger'>): Promise<string | null> {
+  const { META_WABA_ID: wabaId, META_ACCESS_TOKEN: token } = config;
+  if (wabaId === undefined || token === undefined) return null;
+  const before = await findConnection(db, null);
+  const tokenHash = hashOf(token);
+  if (before?.wabaId === wabaId && before.tokenHash === tokenHash) return null;
+  const connected = { wabaId, name: before?.name ?? null, token: null, tokenHash };
+  const kept = await db.transaction((tx) => keepConnection(tx, null, connected, null));
+  if (typeof kept !== 'string') return kept.id;
+  const why =
+    kept === 'taken'
+      ? 'An account has connected the WhatsApp Business Account of META_WABA_ID as its own'
+      : 'META_WABA_ID was changed while numbers live in the one before; they stay there and the change does not count';
+  logger.error({ wabaId }, why);
+  return null;
+}

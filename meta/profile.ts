@@ -1,0 +1,59 @@
+import type { StepResult } from '../contract/facebook.ts';
+import { findImage } from '../db/images.ts';
+import { changeMetaNumber } from '../db/meta-numbers.ts';
+import type { NumberRow } from '../db/number-row.ts';
+import { askForName } from './add.ts';
+import { type AtMeta, inStep, isRefusal } from './at-meta.ts';
+import type { MetaDeps } from './deps.ts';
+import type { ProfileChanges } from './graph.ts';
+
+/**
+ * Has Meta show the profile as it is here at this moment, with the picture, and asks for the display name where it has
+ * changed. `revision`: of the number that was pushed.
+ */
+export async function pushProfile(
+  deps: MetaDeps,
+  { numberId }: { numberId: string },
+): Promise<StepResult & { revision: number }> {
+  let revision = 0;
+  const result = await inStep(deps, numberId, async (at): Promise<StepResult> => {
+    const { db, graph, token, id, number } = at;
+    revision = number.revision;
+    await graph.setProfile(token, id, profileOf(number));
+    await pushPicture(at);
+    await askForName(at, await graph.readNumber(token, id));
+    await changeMetaNumber(db, number.id, { pushedRevision: revision });
+    return { done: true };
+  });
+  return { ...result, revision };
+}
+
+/** Meta's fields; what is empty here is cleared there. */
+export function profileOf(number: NumberRow): ProfileChanges {
+  return {
+    address: number.address ?? '',
+    description: number.businessDescription ?? '',
+    email: number.contactEmail ?? '',
+    websites: number.website === null ? [] : [number.website],
+    vertical: number.businessCategory,
+  };
+}
+
+/** Meta keeps the last picture where there is none here any more: it has no call that removes one. */
+async function pushPicture(at: AtMeta): Promise<void> {
+  const { db, images, graph, token, id, number, meta } = at;
+  if (number.imageId === null || number.imageId === meta.pushedImageId) return;
+  const image = await findImage(db, number.imageId, number.accountId);
+  if (!image) return;
+  const bytes = await images.read(image);
+  const push = async () => {
+    const handle = await graph.upload(token, { bytes, type: image.contentType });
+    await graph.setProfile(token, id, { profile_picture_handle: handle });
+  };
+  await push().catch(async (error: unknown) => {
+    // A handle is soon worth nothing: another one may be taken.
+    if (!isRefusal(error, 100, 131009)) throw error;
+    await push();
+  });
+  await changeMetaNumber(db, number.id, { pushedImageId: number.imageId });
+}

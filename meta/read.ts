@@ -1,0 +1,77 @@
+import type { FacebookNews, Sync } from '../contract/facebook.ts';
+import { changeMetaNumber } from '../db/meta-numbers.ts';
+import type { NumberRow } from '../db/number-row.ts';
+import type { Node, ShownProfile } from './answers.ts';
+import { inStep } from './at-meta.ts';
+import type { MetaDeps } from './deps.ts';
+import type { Stopped } from './outcome.ts';
+import { profileOf } from './profile.ts';
+import { isShown, newsOfNode } from './translate.ts';
+
+export interface Reading {
+  done: true;
+  news: FacebookNews;
+  codeVerified: boolean;
+  registered: boolean;
+  /** Whether it can send and receive. */
+  connected: boolean;
+  /** Fields that Meta shows otherwise; empty before a profile was pushed. */
+  differences: Sync['differences'];
+}
+
+const DAY_MS = 24 * 3_600_000;
+/** Statuses of a number that is registered, whatever else there is with it. */
+const REGISTERED = ['CONNECTED', 'FLAGGED', 'RESTRICTED', 'RATE_LIMITED'];
+
+export function isRegistered({ status }: Node): boolean {
+  return status !== undefined && REGISTERED.includes(status);
+}
+
+/** Reads what Meta says of a number: its name, quality, limit, status and profile. */
+export async function readNumber(
+  deps: MetaDeps,
+  { numberId }: { numberId: string },
+): Promise<Reading | Stopped> {
+  return inStep(deps, numberId, async ({ db, config, graph, token, id, number, meta }): Promise<Reading> => {
+    const node = await graph.readNumber(token, id);
+    // Before, it has none.
+    const profile = isRegistered(node) ? await graph.readProfile(token, id) : null;
+    const at = new Date().toISOString();
+    const news = newsOfNode(node, meta.requestedName);
+    const readAt = new Date(Date.now() + pauseAfter(news, config.META_POLL_SECONDS));
+    await changeMetaNumber(db, numberId, { lastRead: { at, node, profile }, readAt });
+    return {
+      done: true,
+      news: { operationId: `read:${numberId}:${at}`, source: 'poll', at, ...news },
+      codeVerified: node.code_verification_status === 'VERIFIED',
+      registered: isRegistered(node),
+      connected: node.status === 'CONNECTED',
+      differences: meta.pushedRevision === null || profile === null ? [] : differencesOf(number, profile),
+    };
+  });
+}
+
+/** Milliseconds until the next reading: soon while a name is not decided, otherwise in a day. */
+function pauseAfter({ name }: Pick<FacebookNews, 'name'>, pollSeconds: number): number {
+  const isDecided = isShown(name?.status) || name?.status === 'DECLINED';
+  return isDecided ? DAY_MS : pollSeconds * 1000;
+}
+
+function differencesOf(number: NumberRow, theirs: ShownProfile): Sync['differences'] {
+  const ours = profileOf(number);
+  const pairs: [field: string, ours: string, theirs: string][] = [
+    ['address', ours.address ?? '', theirs.address ?? ''],
+    ['businessDescription', ours.description ?? '', theirs.description ?? ''],
+    ['contactEmail', ours.email ?? '', theirs.email ?? ''],
+    ['website', url(ours.websites?.[0]), url(theirs.websites?.[0])],
+    ['businessCategory', ours.vertical ?? '', theirs.vertical ?? ''],
+  ];
+  return pairs
+    .filter(([, mine, shown]) => mine.trim() !== shown.trim())
+    .map(([field, , shown]) => ({ field, theirs: shown || null }));
+}
+
+/** As it is written in one way: Meta adds the slash behind a bare host. */
+function url(text: string | undefined): string {
+  return text === undefined ? '' : (URL.parse(text)?.href ?? text);
+}
