@@ -68,7 +68,7 @@ export function readGraphError(
     subcode: typeof error['error_subcode'] === 'number' ? error['error_subcode'] : null,
     fbtraceId: typeof error['fbtrace_id'] === 'string' ? error['fbtrace_id'].slice(0, 100) : null,
     isTransient: error['is_transient'] === true,
-    details: typeof said === 'string' ? redacted(said, secrets) : '',
+    details: typeof said === 'string' ? redacted(said.replace(/^\(#\d+\) /, ''), secrets) : '',
     retryAfterMs,
   });
 }

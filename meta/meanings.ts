@@ -87,8 +87,11 @@ export function meaningOf(error: GraphError): Meaning {
     return { kind: 'token', state: 'permission_missing' };
   }
   const known = MEANINGS[`${code}/${subcode}`] ?? MEANINGS[String(code)];
-  if (known?.kind === 'turn') return { ...known, problem: problemOf(error, known.words) };
-  if (known) return { ...known, waitMs: retryAfterMs ?? waitIn(error.details) ?? known.waitMs };
+  if (known?.kind === 'turn' && !error.isTransient)
+    return { ...known, problem: problemOf(error, known.words) };
+  if (known?.kind === 'passes') {
+    return passes(retryAfterMs ?? waitIn(error.details) ?? known.waitMs);
+  }
   const mayPass = error.isTransient || status === null || status === 429 || status >= 500;
   if (mayPass) return passes(retryAfterMs);
   const words =

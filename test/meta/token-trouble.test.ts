@@ -1,0 +1,156 @@
+/** A token that Meta does not take stops all calls with it, and is told of once. */
+import { asc, eq } from 'drizzle-orm';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { MetaTroubleData } from '../../contract/emails.ts';
+import { findConnection } from '../../db/meta-connections.ts';
+import { heldUpNumbers } from '../../db/meta-numbers.ts';
+import { emails, numbers } from '../../db/schema.ts';
+import { OUR_ACCOUNT } from '../../dev/meta/accounts.ts';
+import { keepOurConnection } from '../../meta/connections.ts';
+import { openMeta } from '../../meta/deps.ts';
+import { createMetaSteps } from '../../meta/steps.ts';
+import { acceptNumber } from '../support/accepted.ts';
+import {
+  connect,
+  readConnection,
+  startTestMeta,
+  type TestMeta,
+  THEIR_ACCOUNT,
+  verifyNumber,
+} from '../support/meta.ts';
+import { createUser } from '../support/people.ts';
+import { createAccount } from '../support/stack.ts';
+
+let meta: TestMeta;
+
+beforeAll(async () => {
+  meta = await startTestMeta({ ESCALATION_EMAIL: 'lead@numbers.example' });
+});
+afterAll(() => meta.close());
+afterEach(async () => {
+  setToken(OUR_ACCOUNT.token, 'valid');
+  setToken(THEIR_ACCOUNT.token, 'valid');
+  await meta.db.delete(emails);
+});
+
+function setToken(token: string, state: 'valid' | 'expired' | 'permissionless'): void {
+  const known = meta.simulator.simulation.state.tokens[token];
+  if (known) known.state = state;
+}
+
+async function accept(accountId: string) {
+  return acceptNumber(meta.db, accountId, { status: 'PENDING_FACEBOOK_APPROVAL' });
+}
+
+const troubles = () =>
+  meta.db.select().from(emails).where(eq(emails.kind, 'meta-trouble')).orderBy(asc(emails.seq));
+
+test('ours: every step stops, our people hear once, and a new token in the settings ends it', async () => {
+  const account = await createAccount(meta.db);
+  const number = await accept(account.id);
+  await verifyNumber(meta, number);
+  const numberId = number.id;
+  setToken(OUR_ACCOUNT.token, 'expired');
+  const stopped = {
+    done: false,
+    turn: 'operator',
+    problem: {
+      code: 190,
+      subcode: 463,
+      fbtraceId: expect.any(String),
+      message: expect.stringMatching(/META_ACCESS_TOKEN/),
+    },
+  };
+  expect(await meta.steps.register({ numberId })).toMatchObject(stopped);
+  meta.simulator.simulation.calls.length = 0;
+  const all = await Promise.all([
+    meta.steps.addNumber({ numberId }),
+    meta.steps.addNumber({ numberId: (await accept(account.id)).id }),
+    meta.steps.requestCode({ numberId, method: 'SMS' }),
+    meta.steps.verifyCode({ numberId }),
+    meta.steps.register({ numberId }),
+    meta.steps.pushProfile({ numberId }),
+    meta.steps.deregister({ numberId }),
+    meta.steps.readNumber({ numberId }),
+  ]);
+  for (const result of all) expect(result).toMatchObject(stopped);
+  expect(meta.simulator.simulation.calls).toEqual([]);
+
+  const [email, ...more] = await troubles();
+  expect(more).toEqual([]);
+  expect(email).toMatchObject({ lane: 'escalation', recipient: null });
+  expect(email?.data as MetaTroubleData).toMatchObject({
+    wabaId: OUR_ACCOUNT.wabaId,
+    accountName: null,
+    code: 190,
+  });
+  expect(meta.lines.filter((line) => line.includes('Calls to Meta with a token stop'))).toHaveLength(1);
+  expect(meta.lines.join()).not.toContain(OUR_ACCOUNT.token);
+
+  const token = 'EAAnewTokenOfOurs';
+  meta.simulator.simulation.state.tokens[token] = { wabaId: OUR_ACCOUNT.wabaId, state: 'valid' };
+  const config = { ...meta.config, META_ACCESS_TOKEN: token };
+  const deps = openMeta({ ...meta.deps, config });
+  const ours = await findConnection(meta.db, null);
+  expect(await keepOurConnection(deps)).toBe(ours?.id);
+  expect(await keepOurConnection(deps)).toBeNull();
+  expect(await createMetaSteps(deps).register({ numberId })).toEqual({ done: true });
+  // A worker of before has the old one: it waits, and does not stop the new one.
+  await expect(meta.steps.readNumber({ numberId })).rejects.toMatchObject({ name: 'TryLater' });
+  await keepOurConnection(meta.deps);
+});
+
+test("an account's own: its admins hear, too, and no other account stops", async () => {
+  const { id: accountId } = await createAccount(meta.db);
+  const admin = await createUser(meta.db, 'user', { [accountId]: 'admin' });
+  await createUser(meta.db, 'user', { [accountId]: 'member' });
+  const connection = await connect(meta, accountId);
+  const number = await accept(accountId);
+  await meta.steps.addNumber({ numberId: number.id });
+  setToken(THEIR_ACCOUNT.token, 'permissionless');
+  const result = await meta.steps.requestCode({ numberId: number.id, method: 'SMS' });
+  expect(result).toMatchObject({ done: false, turn: 'customer', problem: { code: 200 } });
+  expect((await readConnection(meta.db, connection.id)).state).toBe('permission_missing');
+  const written = await troubles();
+  expect(written.map(({ lane, recipient }) => [lane, recipient])).toEqual([
+    ['escalation', null],
+    [admin.email, admin.email],
+  ]);
+  const other = await accept((await createAccount(meta.db)).id);
+  expect(await meta.steps.addNumber({ numberId: other.id })).toEqual({ configured: true, done: true });
+
+  if (!('problem' in result)) throw new Error('not stopped');
+  const facebook = {
+    step: 'code' as const,
+    turn: 'customer' as const,
+    since: new Date().toISOString(),
+    codeMethod: null,
+    problem: result.problem,
+  };
+  expect(await heldUpNumbers(meta.db, connection.id)).toEqual([]);
+  await meta.db.update(numbers).set({ facebook }).where(eq(numbers.id, number.id));
+  expect((await heldUpNumbers(meta.db, connection.id)).map(({ id }) => id)).toEqual([number.id]);
+});
+
+test('a token that was encrypted with a lost secret is told as that, not as refused', async () => {
+  const { id: accountId } = await createAccount(meta.db);
+  await meta.db.delete(emails);
+  const number = await accept(accountId);
+  const config = { ...meta.config, AUTH_SECRET: 'another secret, with which nothing was encrypted' };
+  const before = meta.simulator.simulation.account(THEIR_ACCOUNT.wabaId);
+  expect(before).toBeDefined();
+  meta.simulator.simulation.state.accounts.push({
+    wabaId: '300',
+    businessId: '301',
+    name: 'Third',
+    subscribed: false,
+  });
+  await connect(meta, accountId, { ...THEIR_ACCOUNT, wabaId: '300', token: 'EAAthird' });
+  const steps = createMetaSteps(openMeta({ ...meta.deps, config }));
+  expect(await steps.addNumber({ numberId: number.id })).toMatchObject({
+    done: false,
+    turn: 'operator',
+    problem: { message: expect.stringMatching(/AUTH_SECRET/) },
+  });
+  expect(await troubles()).toEqual([]);
+});
