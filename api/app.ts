@@ -47,6 +47,7 @@ import { imageRoutes } from './routes/images.ts';
 import { invitationRoutes } from './routes/invitations.ts';
 import { linkPageRoutes } from './routes/link-pages.ts';
 import { memberRoutes } from './routes/members.ts';
+import { metaConnectionRoutes } from './routes/meta-connection.ts';
 import { numberRoutes } from './routes/numbers.ts';
 import { oidcRoutes } from './routes/oidc.ts';
 import { peopleRoutes } from './routes/people.ts';
@@ -93,6 +94,7 @@ const ROUTES = [
   invitationRoutes,
   acceptanceRoutes,
   apiKeyRoutes,
+  metaConnectionRoutes,
   accountsRoutes,
   auditRoutes,
   categoryRoutes,

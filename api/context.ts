@@ -2,6 +2,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { type Auth, createAuth } from '../auth/better-auth.ts';
 import { createDecisionTokens, type DecisionTokens } from '../auth/decision-tokens.ts';
+import { type Secrets, secretsOf } from '../auth/secrets.ts';
 import { type Config, ConfigError } from '../contract/config.ts';
 import { numberFields } from '../contract/fields.ts';
 import { workingTimeOf } from '../contract/working-time.ts';
@@ -10,6 +11,8 @@ import type { Database } from '../db/client.ts';
 import type { Closure } from '../db/close-account.ts';
 import { mailDomain } from '../db/email-rows.ts';
 import { createImageStore, type ImageStore } from '../images/store.ts';
+import { graphOf } from '../meta/deps.ts';
+import type { Graph } from '../meta/graph.ts';
 import type { MailWorkflows } from '../temporal/mail.ts';
 import type { NumberWorkflows } from '../temporal/numbers.ts';
 import { createWatch, type Watch } from './watch.ts';
@@ -35,7 +38,14 @@ export interface ApiContext extends ApiDeps {
   closing: Closure['settings'];
   watch: Watch;
   images: ImageStore;
+  /** For what is kept encrypted. */
+  secrets: Secrets;
+  /** Null where Meta is not configured. */
+  meta: Graph | null;
 }
+
+/** Milliseconds of one call to Meta: three of them have to fit into a request. */
+const META_DEADLINES = { call: 3_500, upload: 3_500 };
 
 /** A file under routes/. */
 export type Routes = FastifyPluginAsyncZod<{ api: ApiContext }>;
@@ -71,5 +81,7 @@ export function createContext(deps: ApiDeps): ApiContext {
     closing: { erasureDays: config.ACCOUNT_ERASURE_DAYS, mailDomain: mailDomain(config.MAIL_FROM) },
     watch: createWatch(deps.db),
     images: createImageStore(deps.db, config),
+    secrets: secretsOf(config),
+    meta: config.META_APP_ID === undefined ? null : graphOf(config, META_DEADLINES),
   };
 }

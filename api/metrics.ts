@@ -3,9 +3,10 @@ import { createServer, type Server } from 'node:http';
 import { and, count, eq, inArray, lt, min, sql } from 'drizzle-orm';
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { CONNECTION_STATES } from '../contract/facebook.ts';
 import { NUMBER_STATUSES, PENDING_STATUSES, STAGES } from '../contract/number.ts';
 import type { Database } from '../db/client.ts';
-import { emails, numbers } from '../db/schema.ts';
+import { emails, metaConnections, numbers } from '../db/schema.ts';
 import { unstarted } from '../db/started.ts';
 import { within } from './within.ts';
 
@@ -59,7 +60,7 @@ function collectFromDatabase(db: Database, registry: Registry): void {
       () => up.set(1),
       () => {
         up.set(0);
-        for (const stale of [byStatus, overdue, notStarted, unsent, oldest]) stale.reset();
+        for (const stale of [byStatus, overdue, notStarted, unsent, oldest, connections]) stale.reset();
       },
     );
   }
@@ -76,8 +77,14 @@ function collectFromDatabase(db: Database, registry: Registry): void {
   const unsent = gauge('emails_unsent', 'Emails that are still to be sent');
   const oldest = gauge('emails_unsent_oldest_seconds', 'Age of the oldest unsent email; 0 without one');
 
+  const connections = gauge(
+    'meta_connections',
+    'WhatsApp Business Accounts by state; no call is made with the token of one that is not active',
+    ['state'],
+  );
+
   async function read(): Promise<void> {
-    const [statuses, late, waiting, mail] = await Promise.all([
+    const [statuses, late, waiting, mail, atMeta] = await Promise.all([
       db.select({ status: numbers.status, count: count() }).from(numbers).groupBy(numbers.status),
       db
         .select({ stage: stageOf, count: count() })
@@ -89,12 +96,19 @@ function collectFromDatabase(db: Database, registry: Registry): void {
         .select({ count: count(), since: min(emails.createdAt) })
         .from(emails)
         .where(eq(emails.state, 'unsent')),
+      db
+        .select({ state: metaConnections.state, count: count() })
+        .from(metaConnections)
+        .groupBy(metaConnections.state),
     ]);
     for (const status of NUMBER_STATUSES) {
       byStatus.set({ status }, statuses.find((row) => row.status === status)?.count ?? 0);
     }
     for (const stage of OVERDUE) {
       overdue.set({ stage }, late.find((row) => row.stage === stage)?.count ?? 0);
+    }
+    for (const state of CONNECTION_STATES) {
+      connections.set({ state }, atMeta.find((row) => row.state === state)?.count ?? 0);
     }
     notStarted.set(waiting[0]?.count ?? 0);
     unsent.set(mail[0]?.count ?? 0);

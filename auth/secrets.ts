@@ -42,6 +42,13 @@ export async function decrypt(
   return null;
 }
 
+/** Encrypted anew where a fallback has encrypted it, null where that is not needed; `unreadable` where no secret fits. */
+export async function renewed(secrets: Secrets, data: string): Promise<string | 'unreadable' | null> {
+  const known = await decrypt(secrets, data);
+  if (!known) return 'unreadable';
+  return known.byFallback ? encrypt(secrets, known.text) : null;
+}
+
 /** Whether what was given is right, in a time that does not tell how much of it is. */
 export function isSame(given: Buffer, right: Buffer): boolean {
   return given.length === right.length && timingSafeEqual(given, right);

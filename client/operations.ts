@@ -29,6 +29,7 @@ import {
 } from '../contract/callback-profiles.ts';
 import { submissionCheck } from '../contract/checks.ts';
 import { commentBody, decisionBody, numberFields } from '../contract/fields.ts';
+import { metaConnectionBody, metaConnectionView } from '../contract/meta-connection.ts';
 import { newStaff, personChange, personPage, personQuery, personView } from '../contract/people.ts';
 import { imageView } from '../contract/pictures.ts';
 import { numberQuery, pageQuery } from '../contract/queries.ts';
@@ -136,6 +137,15 @@ export const OPERATIONS = {
       call: 'POST /v1/account/closure',
       body: ownAccountClosure,
       answer: accountView,
+    },
+  },
+  metaConnection: {
+    get: { id: 'getMetaConnection', call: 'GET /v1/meta-connection', answer: metaConnectionView },
+    set: {
+      id: 'connectMeta',
+      call: 'PUT /v1/meta-connection',
+      body: metaConnectionBody,
+      answer: metaConnectionView,
     },
   },
   members: {

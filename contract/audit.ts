@@ -26,5 +26,6 @@ export const AUDIT_TYPES = [
   'key.revoked',
   'decision-link.used',
   'claim.taken-over',
+  'meta-connection.changed',
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];

@@ -141,6 +141,24 @@ export const PROBLEMS = {
     advice:
       '`detail` says of what and how many. Remove one that is not needed any more; where they are counted by the day, wait.',
   },
+  meta_not_configured: {
+    status: 409,
+    title: 'This service is not connected to Meta',
+    advice:
+      'Numbers are brought to WhatsApp by hand here, and there is nothing to connect. Ask support, whose operators can set META_APP_ID.',
+  },
+  waba_taken: {
+    status: 409,
+    title: 'The WhatsApp Business Account is connected already',
+    advice:
+      'Another account of this service, or the service itself, works with it. Connect one of your own, or contact support.',
+  },
+  waba_in_use: {
+    status: 409,
+    title: 'Numbers live in the WhatsApp Business Account that is connected',
+    advice:
+      'Pending and approved numbers of yours are in it, or one is not deregistered yet. Send a new token for the same account, or release its numbers first.',
+  },
   idempotency_in_flight: {
     status: 409,
     title: 'The first request with this Idempotency-Key is still running',

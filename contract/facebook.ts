@@ -16,6 +16,10 @@ export const CODE_METHODS = ['SMS', 'VOICE'] as const;
 /** How Meta sends a verification code to the number. */
 export type CodeMethod = (typeof CODE_METHODS)[number];
 
+/** Whether calls are made with the token of a connection: only with one that is `active`. */
+export const CONNECTION_STATES = ['active', 'token_refused', 'permission_missing'] as const;
+export type ConnectionState = (typeof CONNECTION_STATES)[number];
+
 /** What Meta refused, in words for people, with what its support asks for. */
 export interface FacebookProblem {
   message: string;

@@ -8,6 +8,7 @@ import { LIVE_STATUSES } from '../contract/number.ts';
 import { lockAccount } from './accounts.ts';
 import { recordAudit } from './audit.ts';
 import type { Database, Transaction } from './client.ts';
+import { isRegistered } from './meta-numbers.ts';
 import {
   apiKeys,
   auditEvents,
@@ -18,6 +19,8 @@ import {
   images,
   invitations,
   memberships,
+  metaConnections,
+  metaNumbers,
   numberEvents,
   numbers,
   organizations,
@@ -25,17 +28,28 @@ import {
   verifications,
 } from './schema.ts';
 
+/** How much longer a deregistration that does not go through holds the erasure up. */
+const DEREGISTRATION_DAYS = 7;
 /** What stands in the place of a name that cannot be null. */
 const ERASED = 'Erased';
 /** What timeline and audit log keep: words of ours, never of people. */
 const KEPT = ['outcome', 'code', 'fields', 'kind', 'role', 'before', 'scopes', 'by', 'why', 'accountClosed'];
 
-/** Accounts that were closed so many days ago, have no live number, and were not erased yet. */
+/**
+ * Accounts that were closed so many days ago, have no live number, and were not erased yet. While one of their numbers is
+ * still to be deregistered, what that needs is kept: for so many days more.
+ */
 export async function accountsToErase(db: Database, days: number): Promise<string[]> {
   const live = db
     .select({ id: numbers.id })
     .from(numbers)
     .where(and(eq(numbers.accountId, organizations.id), inArray(numbers.status, [...LIVE_STATUSES])));
+  const atMeta = db
+    .select({ id: metaNumbers.numberId })
+    .from(metaNumbers)
+    .innerJoin(numbers, eq(numbers.id, metaNumbers.numberId))
+    .innerJoin(metaConnections, eq(metaConnections.id, metaNumbers.connectionId))
+    .where(and(eq(numbers.accountId, organizations.id), isRegistered, eq(metaConnections.state, 'active')));
   const rows = await db
     .select({ id: organizations.id })
     .from(organizations)
@@ -45,6 +59,10 @@ export async function accountsToErase(db: Database, days: number): Promise<strin
         isNull(organizations.erasedAt),
         sql`${organizations.closedAt} <= now() - make_interval(secs => ${days * 24 * 3_600})`,
         notExists(live),
+        or(
+          notExists(atMeta),
+          sql`${organizations.closedAt} <= now() - make_interval(days => ${DEREGISTRATION_DAYS}, secs => ${days * 24 * 3_600})`,
+        ),
       ),
     )
     .orderBy(asc(organizations.closedAt));
@@ -86,10 +104,17 @@ export async function eraseNumbers(
         approvals: sql`(select coalesce(jsonb_agg(${withoutReason(sql`one`)}), '[]')
           from jsonb_array_elements(${numbers.approvals}) one)`,
         question: null,
+        whatsappName: null,
+        sync: null,
         submittedBy: withoutName(numbers.submittedBy),
         ending: sql`jsonb_set(${numbers.ending}, '{by}', ${withoutName(sql`${numbers.ending} -> 'by'`)})`,
       })
       .where(inArray(numbers.id, ids));
+    // The PIN stays: whoever submits the number next has it registered with that.
+    await tx
+      .update(metaNumbers)
+      .set({ requestedName: null, code: null, lastRead: null })
+      .where(inArray(metaNumbers.numberId, ids));
     await tx
       .update(numberEvents)
       .set({ data: onlyKept(numberEvents.data), actor: withoutName(numberEvents.actor) })
@@ -150,6 +175,13 @@ export async function eraseAccount(db: Database, accountId: string): Promise<voi
     await tx.delete(people).where(anyOf(people.id, ids));
     await tx.delete(memberships).where(eq(memberships.organizationId, accountId));
     await tx.delete(invitations).where(eq(invitations.organizationId, accountId));
+    // With its token. No number is left to be told of; what was in it stays there, at Meta.
+    const connection = tx
+      .select({ id: metaConnections.id })
+      .from(metaConnections)
+      .where(eq(metaConnections.accountId, accountId));
+    await tx.delete(metaNumbers).where(inArray(metaNumbers.connectionId, connection));
+    await tx.delete(metaConnections).where(eq(metaConnections.accountId, accountId));
     await tx.delete(callbackProfiles).where(eq(callbackProfiles.accountId, accountId));
     // No number names its pictures any more: the clean-up of unused ones takes those that are in another store.
     await tx.delete(images).where(and(eq(images.accountId, accountId), eq(images.store, 'database')));

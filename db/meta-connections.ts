@@ -1,5 +1,5 @@
 /** WhatsApp Business Accounts that numbers are added to: of an account, or the one of ours. */
-import { and, eq, isNull, sql } from 'drizzle-orm';
+import { and, eq, gt, isNull, or, sql } from 'drizzle-orm';
 import type { FacebookProblem } from '../contract/facebook.ts';
 import { newId } from '../contract/ids.ts';
 import { findAccount } from './accounts.ts';
@@ -71,6 +71,20 @@ export async function keepConnection(
 /** Notes that our app was subscribed to what happens in the account. */
 export async function noteChecked(db: Database, id: string, name: string | null): Promise<void> {
   await db.update(metaConnections).set({ checkedAt: sql`now()`, name }).where(eq(metaConnections.id, id));
+}
+
+/** Connections with a token that works and is newer than what the numbers that wait were last told. */
+export async function renewedConnections(db: Database): Promise<MetaConnectionRow[]> {
+  const { state, updatedAt, resumedAt } = metaConnections;
+  return db
+    .select()
+    .from(metaConnections)
+    .where(and(eq(state, 'active'), or(isNull(resumedAt), gt(updatedAt, resumedAt))));
+}
+
+/** Notes that the numbers that waited were told of a connection as it is in the row. */
+export async function noteResumed(db: Database, { id, updatedAt }: MetaConnectionRow): Promise<void> {
+  await db.update(metaConnections).set({ resumedAt: updatedAt }).where(eq(metaConnections.id, id));
 }
 
 /** Who hears of a token that does not work any more. */

@@ -1,5 +1,18 @@
 /** Numbers at Meta: what of them activities need and histories must not hold. */
-import { and, desc, eq, getTableColumns, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  getTableColumns,
+  gt,
+  inArray,
+  isNotNull,
+  isNull,
+  or,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import { LIVE_STATUSES } from '../contract/number.ts';
 import type { Database, Transaction } from './client.ts';
 import type { MetaConnectionRow } from './meta-connections.ts';
@@ -103,6 +116,7 @@ export async function settleCode(
     );
 }
 
+const isLive = inArray(numbers.status, [...LIVE_STATUSES]);
 /** Registered, as far as is known here. */
 export const isRegistered = and(
   isNotNull(metaNumbers.registeredAt),
@@ -111,18 +125,21 @@ export const isRegistered = and(
 
 /** Whether a connection's account can be changed for another one: not while numbers live in it. */
 export async function hasNumbers(tx: Transaction, connectionId: string): Promise<boolean> {
-  const live = sql`${numbers.status} = any(${sql.param([...LIVE_STATUSES])}::text[])`;
   const [one] = await tx
     .select({ id: numbers.id })
     .from(metaNumbers)
     .innerJoin(numbers, eq(numbers.id, metaNumbers.numberId))
-    .where(and(eq(metaNumbers.connectionId, connectionId), or(live, isRegistered)))
+    .where(and(eq(metaNumbers.connectionId, connectionId), or(isLive, isRegistered)))
     .limit(1);
   return one !== undefined;
 }
 
-/** The numbers of a connection that something holds up at Meta. */
-export async function heldUpNumbers(db: Database, connectionId: string): Promise<NumberRow[]> {
+/** A page of the numbers of a connection that something holds up at Meta, in order of id, after the given one. */
+export async function heldUpNumbers(
+  db: Database,
+  connectionId: string,
+  { after, limit }: { after: string; limit: number },
+): Promise<NumberRow[]> {
   return db
     .select(getTableColumns(numbers))
     .from(metaNumbers)
@@ -130,10 +147,15 @@ export async function heldUpNumbers(db: Database, connectionId: string): Promise
     .where(
       and(
         eq(metaNumbers.connectionId, connectionId),
+        gt(numbers.id, after),
+        // Others have no workflow that could go on.
+        or(isLive, isRegistered),
         or(
           sql`jsonb_typeof(${numbers.facebook} -> 'problem') = 'object'`,
           sql`${numbers.sync} ->> 'state' = 'failed'`,
         ),
       ),
-    );
+    )
+    .orderBy(asc(numbers.id))
+    .limit(limit);
 }

@@ -22,6 +22,7 @@ import type { AuditType } from '../contract/audit.ts';
 import type { MessageStatus } from '../contract/callback-profiles.ts';
 import type { BusinessCategory } from '../contract/categories.ts';
 import type {
+  ConnectionState,
   FacebookProblem,
   FacebookProgress,
   LimitScope,
@@ -472,9 +473,11 @@ export const metaConnections = pgTable(
     /** SHA-256 of the token, hex: a new one of ours is tried again. */
     tokenHash: text('token_hash').notNull(),
     /** No call is made with a token that is not `active`. */
-    state: text().$type<'active' | 'token_refused' | 'permission_missing'>().notNull().default('active'),
+    state: text().$type<ConnectionState>().notNull().default('active'),
     problem: jsonb().$type<FacebookProblem>(),
     checkedAt: at('checked_at'),
+    /** Until which change of the connection the numbers that waited were told to go on. */
+    resumedAt: at('resumed_at'),
     createdAt,
     updatedAt,
   },

@@ -14,13 +14,14 @@
 import { and, eq, isNull } from 'drizzle-orm';
 import { z } from 'zod';
 import { passwordLink } from '../auth/links.ts';
-import { secretsOf } from '../auth/secrets.ts';
+import { renewed, type Secrets, secretsOf } from '../auth/secrets.ts';
 import { renewAll } from '../auth/two-factor.ts';
 import { type Config, ConfigError, loadConfig } from '../contract/config.ts';
 import { newId } from '../contract/ids.ts';
 import { createApiKey, type Scope } from '../db/api-keys.ts';
 import { type AuditEntry, recordAudit } from '../db/audit.ts';
 import { type Database, openDatabase, type Transaction } from '../db/client.ts';
+import { ENCRYPTED, encryptedAfter, replaceEncryptedIn } from '../db/encrypted.ts';
 import { createLink } from '../db/links.ts';
 import { findPerson } from '../db/people.ts';
 import { apiKeys, organizations, people } from '../db/schema.ts';
@@ -33,6 +34,7 @@ const USAGE = `Usage:
   npm run keys -- reencrypt`;
 
 const LINK_MS = 3_600_000;
+const REENCRYPTED_AT_ONCE = 500;
 
 const slug = z.string().regex(/^[a-z0-9-]+$/, 'A slug is of small letters, digits and "-".');
 const name = z.string().trim().min(1, 'The name is empty.');
@@ -144,13 +146,37 @@ async function revoke(db: Database, id: string): Promise<void> {
   console.log(`${id} is revoked.`);
 }
 
-/** Afterwards, no authenticator app needs a fallback any more. Can be repeated. */
+/** Afterwards, nothing that is encrypted needs a fallback any more. Can be repeated. */
 async function reencrypt(db: Database, config: Config): Promise<void> {
-  const { renewed, unreadable } = await renewAll(db, secretsOf(config));
-  console.log(`Encrypted anew: the authenticator apps of ${renewed} people.`);
+  const secrets = secretsOf(config);
+  const { renewed: apps, unreadable } = await renewAll(db, secrets);
+  console.log(`Encrypted anew: the authenticator apps of ${apps} people.`);
+  for (const column of ENCRYPTED) unreadable.push(...(await reencryptColumn(db, secrets, column)));
   if (unreadable.length > 0) {
     throw new Error(`Neither AUTH_SECRET nor a fallback fits those of: ${unreadable.join(', ')}`);
   }
+}
+
+/** Returns the ids for which no secret fits. */
+async function reencryptColumn(
+  db: Database,
+  secrets: Secrets,
+  column: (typeof ENCRYPTED)[number],
+): Promise<string[]> {
+  const unreadable: string[] = [];
+  let count = 0;
+  let page = await encryptedAfter(db, column, '', REENCRYPTED_AT_ONCE);
+  while (page.length > 0) {
+    for (const row of page) {
+      const data = await renewed(secrets, row.data);
+      if (data === null) continue;
+      if (data === 'unreadable') unreadable.push(`${row.id} (${column.name})`);
+      else await replaceEncryptedIn(db, column, row, data).then(() => count++);
+    }
+    page = await encryptedAfter(db, column, page.at(-1)?.id ?? '', REENCRYPTED_AT_ONCE);
+  }
+  console.log(`Encrypted anew: ${count} ${column.name}.`);
+  return unreadable;
 }
 
 /** In the audit log. Nobody is named: whoever runs this has the database itself. */

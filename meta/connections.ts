@@ -103,26 +103,25 @@ function hearersOf(config: MetaDeps['config']): Hearers {
 }
 
 /**
- * Keeps the row of our own WhatsApp Business Account as the settings name it, when a worker starts. Returns the
- * connection's id where its token is a new one: what waited for that can go on. Null otherwise.
+ * Keeps the row of our own WhatsApp Business Account as the settings name it, when a process starts. A token that is
+ * another one than before is tried again.
  */
 export async function keepOurConnection({
   db,
   config,
   logger,
-}: Pick<MetaDeps, 'db' | 'config' | 'logger'>): Promise<string | null> {
+}: Pick<MetaDeps, 'db' | 'config' | 'logger'>): Promise<void> {
   const { META_WABA_ID: wabaId, META_ACCESS_TOKEN: token } = config;
-  if (wabaId === undefined || token === undefined) return null;
+  if (wabaId === undefined || token === undefined) return;
   const before = await findConnection(db, null);
   const tokenHash = hashOf(token);
-  if (before?.wabaId === wabaId && before.tokenHash === tokenHash) return null;
+  if (before?.wabaId === wabaId && before.tokenHash === tokenHash) return;
   const connected = { wabaId, name: before?.name ?? null, token: null, tokenHash };
   const kept = await db.transaction((tx) => keepConnection(tx, null, connected, null));
-  if (typeof kept !== 'string') return kept.id;
+  if (typeof kept !== 'string') return;
   const why =
     kept === 'taken'
       ? 'An account has connected the WhatsApp Business Account of META_WABA_ID as its own'
       : 'META_WABA_ID was changed while numbers live in the one before; they stay there and the change does not count';
   logger.error({ wabaId }, why);
-  return null;
 }

@@ -11,20 +11,20 @@ import type { Node } from './answers.ts';
 type News = Pick<FacebookNews, 'name' | 'quality' | 'limit'>;
 
 /** Unique users a day, as an integer or a numeric string; -1 is no limit. */
-const LIMITS_BY_USERS: Record<string, MessagingLimit> = {
-  '-1': 'TIER_UNLIMITED',
-  50: 'TIER_50',
-  250: 'TIER_250',
-  1000: 'TIER_1K',
-  2000: 'TIER_2K',
-  10000: 'TIER_10K',
-  100000: 'TIER_100K',
-};
+const LIMITS_BY_USERS = new Map<string, MessagingLimit>([
+  ['-1', 'TIER_UNLIMITED'],
+  ['50', 'TIER_50'],
+  ['250', 'TIER_250'],
+  ['1000', 'TIER_1K'],
+  ['2000', 'TIER_2K'],
+  ['10000', 'TIER_10K'],
+  ['100000', 'TIER_100K'],
+]);
 
 /** Null for a limit that is not set, or that is not known here. */
 export function limitOf(value: unknown): MessagingLimit | null {
   const text = String(value ?? '').trim();
-  return MESSAGING_LIMITS.find((limit) => limit === text) ?? LIMITS_BY_USERS[text] ?? null;
+  return MESSAGING_LIMITS.find((limit) => limit === text) ?? LIMITS_BY_USERS.get(text) ?? null;
 }
 
 /** `NA` and what is not known here: no rating. */
@@ -33,14 +33,14 @@ export function colorOf(value: string): QualityColor {
 }
 
 /** A webhook's decision as the node's status of a name: both tell the same in two words. */
-const STATUS_OF_DECISION: Record<string, string> = {
-  REJECTED: 'DECLINED',
-  PENDING: 'PENDING_REVIEW',
-  DEFERRED: 'PENDING_REVIEW',
-};
+const STATUS_OF_DECISION = new Map([
+  ['REJECTED', 'DECLINED'],
+  ['PENDING', 'PENDING_REVIEW'],
+  ['DEFERRED', 'PENDING_REVIEW'],
+]);
 
 export function nameStatusOf(word: string): string {
-  return STATUS_OF_DECISION[word] ?? word;
+  return STATUS_OF_DECISION.get(word) ?? word;
 }
 
 /** Whether WhatsApp shows a name of this status. */
@@ -50,23 +50,33 @@ export function isShown(status: string | undefined): boolean {
 
 const OTHER_NAME =
   'Meta declined the name and did not say why. Choose one that is clearly that of your business, as on your website.';
-const REASONS: Record<string, string> = {
-  NAME_EMPLOYEE_ISSUE:
+const REASONS = new Map([
+  [
+    'NAME_EMPLOYEE_ISSUE',
     'Meta declined the name: it looks like that of a person who works for the business. Use the name of the business.',
-  NAME_INDIVIDUAL_ISSUE:
+  ],
+  [
+    'NAME_INDIVIDUAL_ISSUE',
     'Meta declined the name: it looks like that of a private person. Use the name of the business.',
-  NAME_ENDCLIENT_NOTRELATED:
+  ],
+  [
+    'NAME_ENDCLIENT_NOTRELATED',
     'Meta declined the name: it does not see that it belongs to your business. Use your own brand, or "Brand by Company", and show it on your website.',
-  NAME_FORMAT_UNACCEPTABLE:
+  ],
+  [
+    'NAME_FORMAT_UNACCEPTABLE',
     'Meta declined the name for how it is written. Leave out emoji, signs, web addresses and words in capitals, and do not use a general word or a slogan alone.',
-  NAME_NOT_CONSISTENT:
+  ],
+  [
+    'NAME_NOT_CONSISTENT',
     'Meta declined the name: it is not the one that your website and other pages show. Use the same name there and here.',
-};
+  ],
+]);
 
 /** Why a name was declined, in words for a customer; null where it was not. */
 export function reasonOf(status: string, rejectionReason?: unknown): string | null {
   if (status !== 'DECLINED') return null;
-  return REASONS[String(rejectionReason)] ?? OTHER_NAME;
+  return REASONS.get(String(rejectionReason)) ?? OTHER_NAME;
 }
 
 /** `value` of the webhook `phone_number_name_update`. */
@@ -80,11 +90,14 @@ export function nameUpdate(value: Record<string, unknown>): News {
 }
 
 /** What the old events of a falling and rising quality say of the number's status. */
-const STATUS_OF_EVENT: Record<string, string> = { FLAGGED: 'FLAGGED', UNFLAGGED: 'CONNECTED' };
+const STATUS_OF_EVENT = new Map([
+  ['FLAGGED', 'FLAGGED'],
+  ['UNFLAGGED', 'CONNECTED'],
+]);
 
 /** `value` of the webhook `phone_number_quality_update`. */
 export function qualityUpdate(value: Record<string, unknown>): News {
-  const status = STATUS_OF_EVENT[String(value['event'])];
+  const status = STATUS_OF_EVENT.get(String(value['event']));
   return {
     ...(status !== undefined && { quality: { connectionStatus: status } }),
     ...limitNews(value['max_daily_conversations_per_business'], value['current_limit']),

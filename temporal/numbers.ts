@@ -23,8 +23,10 @@ import {
   NumberStatusKey,
   type QuestionSignal,
   type ReleaseSignal,
+  type ResumeSignal,
   refresh,
   release,
+  resumeFacebook,
   supportQuestion,
   supportVerification,
   TASK_QUEUE,
@@ -76,6 +78,8 @@ export interface NumberWorkflows {
    * process. The same `updateId` is applied once. Throws EditRefused, WorkflowClosed, TemporalUnavailable.
    */
   edit(row: NumberRow, updateId: string, edit: EditUpdate): Promise<NumberState>;
+  /** Tells that what held a step at Meta up may be over. */
+  resume(row: NumberRow, signal: ResumeSignal): Promise<void>;
   /** Asks a workflow that lags behind its row to take the row's state. */
   refresh(row: NumberRow): Promise<void>;
   /**
@@ -146,6 +150,7 @@ export function createNumberWorkflows(deps: {
     answer: (row, payload) => signal(row, customerAnswer, payload),
     withdraw: (row, payload) => signal(row, withdraw, payload),
     release: (row, payload) => signal(row, release, payload),
+    resume: (row, payload) => signal(row, resumeFacebook, payload),
     refresh: (row) =>
       reach(row, () => callWithin(client, DEADLINE.signal, () => handle(row).signal(refresh))),
     edit(row, updateId, edit) {

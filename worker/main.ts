@@ -6,6 +6,7 @@ import { type Config, ConfigError, loadConfig } from '../contract/config.ts';
 import { openDatabase } from '../db/client.ts';
 import { describeError } from '../db/errors.ts';
 import { createMailer } from '../email/transport.ts';
+import { keepOurConnection } from '../meta/connections.ts';
 import { openClient } from '../temporal/connect.ts';
 import { createNumberWorkflows } from '../temporal/numbers.ts';
 import { ensureSchedules } from '../temporal/schedules.ts';
@@ -75,6 +76,7 @@ async function main(config: Config): Promise<void> {
   const started = await untilReached(logger, stopping.signal, async () => {
     await ensureSearchAttributes(connection, config.TEMPORAL_NAMESPACE);
     await ensureSchedules(client, config);
+    await keepOurConnection({ db, config, logger });
     const deps = { db, lockDb, mailer, workflows, config, logger, stopping: stopping.signal };
     return createNumbersWorker(deps, bundle);
   });

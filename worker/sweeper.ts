@@ -20,10 +20,12 @@ import type { Database } from '../db/client.ts';
 import { deleteExpiredDecisionLinks } from '../db/decision-links.ts';
 import { deleteExpiredIdempotencyRecords } from '../db/idempotency.ts';
 import { deleteExpiredLinks } from '../db/links.ts';
+import { noteResumed, renewedConnections } from '../db/meta-connections.ts';
+import { heldUpNumbers } from '../db/meta-numbers.ts';
 import type { NumberRow } from '../db/number-row.ts';
 import { deleteExpiredSessions } from '../db/sessions.ts';
 import { countStarted, findNumber, findNumbers, startedNumbers, unstartedNumbers } from '../db/started.ts';
-import { type NumberWorkflows, TemporalUnavailable } from '../temporal/numbers.ts';
+import { type NumberWorkflows, TemporalUnavailable, WorkflowClosed } from '../temporal/numbers.ts';
 import { type FoundWorkflow, recentWorkflows } from '../temporal/recent.ts';
 import { callWithin } from '../temporal/unavailable.ts';
 
@@ -96,6 +98,8 @@ export function createSweeper(
   /** By workflow id: what has been found and not been dealt with yet. */
   const ended = new Map<string, FoundWorkflow>();
   const begun = new Map<string, FoundWorkflow>();
+  /** By operation: of the numbers that wait for a token, the last one that was told. */
+  const resumedUpTo = new Map<string, string>();
 
   async function startAgain(row: NumberRow, why: string): Promise<number> {
     const current = await findNumber(db, row.id);
@@ -206,10 +210,43 @@ export function createSweeper(
     logger.info({ numberId: row.id, attempt }, 'Workflow of an ended attempt asked to end');
   }
 
+  /** Tells the numbers that wait for a token that there is a new one. */
+  async function resumeHeldUp(signal: AbortSignal): Promise<number> {
+    for (const connection of await renewedConnections(db)) {
+      const { id } = connection;
+      const operationId = `connection:${id}:${connection.updatedAt.getTime()}`;
+      let after: string | null = resumedUpTo.get(operationId) ?? '';
+      while (after !== null) {
+        const rows: NumberRow[] = await heldUpNumbers(db, id, { after, limit: page });
+        await total(rows, signal, async (row) => {
+          await resume(row, operationId);
+          return 0;
+        });
+        after = rows.length === page ? (rows.at(-1)?.id ?? null) : null;
+        if (after !== null) resumedUpTo.set(operationId, after);
+      }
+      await noteResumed(db, connection);
+      resumedUpTo.delete(operationId);
+    }
+    return 0;
+  }
+
+  async function resume(row: NumberRow, operationId: string): Promise<void> {
+    const by = { type: 'system', id: null } as const;
+    await workflows.resume(row, { operationId, attempt: row.attempt, by }).catch((error: unknown) => {
+      // It has ended meanwhile.
+      if (!(error instanceof WorkflowClosed)) throw error;
+    });
+    logger.info({ numberId: row.id, number: lastFour(row.mobileNumber) }, 'Told of a new token of Meta');
+  }
+
   async function heal(signal: AbortSignal): Promise<number> {
     if (!(await workflows.reachable())) throw new TemporalUnavailable('Temporal does not answer');
     const walk = rounds++ % WALK_EVERY_ROUNDS === 0;
-    return inTurn([startAccepted, followEnded, endStrays, ...(walk ? [startLost] : [])], signal);
+    return inTurn(
+      [startAccepted, followEnded, endStrays, resumeHeldUp, ...(walk ? [startLost] : [])],
+      signal,
+    );
   }
 
   /** After the healing: a table that is locked must not keep numbers without their workflow. */

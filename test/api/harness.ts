@@ -45,6 +45,7 @@ export const TEMPORAL_DOWN: NumberWorkflows = {
   withdraw: unavailable,
   release: unavailable,
   edit: unavailable,
+  resume: unavailable,
   refresh: unavailable,
   endClosed: unavailable,
   reachable: async () => false,

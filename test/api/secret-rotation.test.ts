@@ -7,8 +7,11 @@ import type { FastifyInstance } from 'fastify';
 import { generate } from 'otplib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildApp } from '../../api/app.ts';
+import { decrypt, encrypt } from '../../auth/secrets.ts';
 import { ConfigError, loadConfig } from '../../contract/config.ts';
-import { emails, people, sessions, twoFactors } from '../../db/schema.ts';
+import { newId } from '../../contract/ids.ts';
+import { emails, metaConnections, metaNumbers, people, sessions, twoFactors } from '../../db/schema.ts';
+import { acceptNumber } from '../support/accepted.ts';
 import { startProvider } from '../support/oidc.ts';
 import { Browser, createUser, PASSWORD, setUpTwoFactor, signIn } from '../support/people.ts';
 import { createAccount } from '../support/stack.ts';
@@ -213,6 +216,37 @@ describe('two-factor authentication', () => {
       expect((await sendCode(await halfway(after, email), { code: await code() })).statusCode).toBe(200);
     }
   });
+});
+
+it('what is kept for Meta is encrypted anew by deploy/keys.ts', async () => {
+  const { id: accountId } = await createAccount(api.db);
+  const row = await acceptNumber(api.db, accountId);
+  const [connectionId, secrets] = [newId('mtc'), [OLD] as const];
+  const token = await encrypt(secrets, 'EAAtoken');
+  const values = { id: connectionId, accountId, wabaId: '1', tokenHash: 'x', token };
+  await api.db.insert(metaConnections).values(values);
+  const [pin, code] = [await encrypt(secrets, '123456'), await encrypt(secrets, '654321')];
+  await api.db.insert(metaNumbers).values({ numberId: row.id, connectionId, digits: '1', pin, code });
+  const reencrypt = (...fallbacks: string[]) =>
+    promisify(execFile)(process.execPath, ['deploy/keys.ts', 'reencrypt'], {
+      env: {
+        ...process.env,
+        DATABASE_URL: api.config.DATABASE_URL,
+        AUTH_SECRET: NEW,
+        AUTH_SECRET_FALLBACKS: fallbacks.join(','),
+      },
+    });
+  await expect(reencrypt()).rejects.toMatchObject({
+    stderr: expect.stringContaining(`${connectionId} (tokens of Meta), ${row.id} (PINs of numbers)`),
+  });
+  expect((await reencrypt(OLD)).stdout).toContain('1 tokens of Meta.');
+  expect((await reencrypt()).stdout).toContain('0 PINs of numbers.');
+  const [connection] = await api.db.select().from(metaConnections);
+  const [number] = await api.db.select().from(metaNumbers);
+  const kept = [connection?.token, number?.pin, number?.code];
+  expect(await Promise.all(kept.map((data) => decrypt([NEW], data ?? '')))).toEqual(
+    ['EAAtoken', '123456', '654321'].map((text) => ({ text, byFallback: false })),
+  );
 });
 
 it('a sign-in at the OpenID Connect provider that began before is completed', async () => {

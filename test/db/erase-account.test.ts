@@ -159,6 +159,26 @@ async function account(word: string, closedAt: Date | null) {
   }
   const numbers = [];
   for (let index = 0; index < 3; index += 1) numbers.push(await busyNumber(id, word, actor, imageId));
+  const connectionId = newId('mtc');
+  await db.insert(schema.metaConnections).values({
+    id: connectionId,
+    accountId: id,
+    wabaId: connectionId,
+    name: word,
+    token: word,
+    tokenHash: word,
+  });
+  for (const { id: numberId, mobileNumber } of numbers) {
+    await db.insert(schema.metaNumbers).values({
+      numberId,
+      connectionId,
+      digits: mobileNumber.slice(1),
+      phoneNumberId: '1',
+      requestedName: word,
+      code: word,
+      lastRead: { profile: { address: word } },
+    });
+  }
   return { id, admin, numbers };
 }
 
@@ -321,6 +341,28 @@ test('waits for its day, and for numbers that are still live', async () => {
   expect(await rowsWith('zebra')).not.toEqual({});
   expect(await erase(28)).toEqual({ erased: 1 });
   expect(await rowsWith('zebra')).toEqual({});
+});
+
+test('waits for numbers that are still to be deregistered, but not for ever', async () => {
+  const { numbers } = await account('zebra', daysAgo(31));
+  const change = (values: Partial<typeof schema.metaNumbers.$inferInsert>) =>
+    database.db
+      .update(schema.metaNumbers)
+      .set(values)
+      .where(eq(schema.metaNumbers.numberId, numbers[0]?.id ?? ''));
+  await change({ registeredAt: daysAgo(60) });
+  expect(await erase()).toEqual({ erased: 0 });
+  await change({ deregisteredAt: daysAgo(1) });
+  expect(await erase()).toEqual({ erased: 1 });
+  expect(await rowsWith('zebra')).toEqual({});
+
+  const late = await account('quagga', daysAgo(38));
+  await database.db
+    .update(schema.metaNumbers)
+    .set({ registeredAt: daysAgo(60) })
+    .where(eq(schema.metaNumbers.numberId, late.numbers[0]?.id ?? ''));
+  expect(await erase()).toEqual({ erased: 1 });
+  expect(await rowsWith('quagga')).toEqual({});
 });
 
 test('one that failed half way is erased whole by the next run', async () => {

@@ -1,5 +1,5 @@
 /** The sweeper's rounds, one at a time, against a real Temporal server. */
-import { sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import {
   NUMBER_WORKFLOW,
@@ -8,8 +8,11 @@ import {
   TASK_QUEUE,
   workflowId,
 } from '../../contract/messages.ts';
+import { keepConnection } from '../../db/meta-connections.ts';
+import { ensureMetaNumber } from '../../db/meta-numbers.ts';
 import type { NumberRow } from '../../db/number-row.ts';
 import { numbers } from '../../db/schema.ts';
+import { TemporalUnavailable } from '../../temporal/numbers.ts';
 import { createSweeper } from '../../worker/sweeper.ts';
 import { acceptNumber } from '../support/accepted.ts';
 import { createAccount, startStack, type TestStack } from '../support/stack.ts';
@@ -239,3 +242,48 @@ async function inputOf(row: NumberRow): Promise<NumberApprovalInput> {
   const payload = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
   return JSON.parse(Buffer.from(payload?.data ?? []).toString());
 }
+
+test('numbers that wait for a token are told once that there is a new one', async () => {
+  const { client, db, config } = stack;
+  const told: string[] = [];
+  const workflows = {
+    ...stack.workflows,
+    resume: async (row: NumberRow) => void told.push(row.id),
+  };
+  const round = createSweeper({ client, db, lockDb: db, workflows, config, logger }, { page: 1 });
+  const connected = { name: null, token: null, tokenHash: 'one' };
+  const connect = (tokenHash: string) =>
+    db.transaction((tx) => keepConnection(tx, null, { ...connected, wabaId: '1', tokenHash }, null));
+  const connection = await connect('one');
+  if (typeof connection === 'string') throw new Error(connection);
+  const problem = { message: 'Refused.', code: 190, subcode: null, fbtraceId: null, until: null };
+  const facebook = {
+    step: 'add',
+    turn: 'operator',
+    since: new Date().toISOString(),
+    codeMethod: null,
+  } as const;
+  const rows = await startNumbers(3);
+  for (const row of rows) await ensureMetaNumber(db, row, connection.id);
+  const waiting = rows.slice(0, 2);
+  for (const { id } of waiting) {
+    await db
+      .update(numbers)
+      .set({ facebook: { ...facebook, problem } })
+      .where(eq(numbers.id, id));
+  }
+  await round();
+  await round();
+  expect(told.toSorted()).toEqual(waiting.map(({ id }) => id).toSorted());
+
+  await connect('two');
+  workflows.resume = async () => {
+    throw new TemporalUnavailable('not now');
+  };
+  await expect(round()).rejects.toThrow('failed');
+  workflows.resume = async (row) => void told.push(row.id);
+  told.length = 0;
+  await round();
+  await round();
+  expect(told.toSorted()).toEqual(waiting.map(({ id }) => id).toSorted());
+});

@@ -1,1 +1,0 @@
-ALTER TABLE "meta_numbers" ADD COLUMN "pushed_image_id" text;
