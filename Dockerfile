@@ -28,6 +28,7 @@ COPY activities ./activities
 COPY db ./db
 COPY email ./email
 COPY images ./images
+COPY meta ./meta
 COPY temporal ./temporal
 COPY auth ./auth
 COPY api ./api

@@ -111,7 +111,10 @@ export const configSchema = z.object({
   /** Clients of one API process that may listen to the stream at the same time. */
   STREAMS_PER_PROCESS: z.coerce.number().int().min(1).max(100_000).default(1_000),
 
-  /** People. Signs sessions and decision links, encrypts the secrets of authenticator apps; required by the API. */
+  /**
+   * People. Signs sessions and decision links, encrypts the secrets of authenticator apps and what is kept for Meta;
+   * required by the API.
+   */
   AUTH_SECRET: authSecret.optional(),
   /** Other secrets (comma-separated) by which that still counts: the earlier ones while AUTH_SECRET is rotated. */
   AUTH_SECRET_FALLBACKS: z.string().transform(list).pipe(z.array(authSecret)).optional(),

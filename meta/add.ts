@@ -6,6 +6,8 @@ import type { Node } from './answers.ts';
 import { type AtMeta, isUnknownObject, judging } from './at-meta.ts';
 import { connectionOf, tokenOf } from './connections.ts';
 import type { MetaDeps } from './deps.ts';
+import { ownProblem } from './meanings.ts';
+import { stopped } from './outcome.ts';
 import { nameOfNode } from './translate.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -44,8 +46,8 @@ export async function addNumber(
   const result = await judging(deps, at, async (): Promise<StepResult> => {
     await subscribe(at);
     const node = await findNode(at);
-    if (node === null) await add(at);
-    else await askForName({ ...at, id: node.id }, node);
+    if (node) return askForName({ ...at, id: node.id }, node);
+    await add(at);
     return { done: true };
   });
   return { configured: true, ...result };
@@ -84,11 +86,19 @@ async function add({ db, graph, token, number, meta, connection }: Adding): Prom
 }
 
 /** Asks for the display name where Meta was last asked for another one, or has declined it. */
-export async function askForName(at: AtMeta, node: Node): Promise<void> {
+export async function askForName(at: AtMeta, node: Node): Promise<StepResult> {
   const { db, graph, token, id, number, meta } = at;
   const { displayName } = number;
   const asked = node.new_display_name ?? meta.requestedName ?? node.verified_name ?? null;
   const isDeclined = nameOfNode(node, asked)?.status === 'DECLINED';
-  if (displayName !== asked || isDeclined) await graph.changeName(token, id, displayName);
+  if (displayName !== asked || isDeclined) {
+    if (node.new_name_status === 'PENDING_REVIEW') {
+      await changeMetaNumber(db, number.id, { phoneNumberId: id });
+      const words = `Meta reviews one name at a time, and "${asked}" now. The name is asked for again after that.`;
+      return stopped('facebook', ownProblem(words));
+    }
+    await graph.changeName(token, id, displayName);
+  }
   await changeMetaNumber(db, number.id, { phoneNumberId: id, requestedName: displayName });
+  return { done: true };
 }

@@ -2,7 +2,7 @@
 import { GraphError, readGraphError } from './graph-error.ts';
 
 /** Of the Graph API. Meta keeps one for two years. */
-export const GRAPH_VERSION = 'v26.0';
+const GRAPH_VERSION = 'v26.0';
 const MAX_ANSWER = 1024 * 1024;
 
 export interface CallOptions {

@@ -12,10 +12,6 @@ export function stopped(turn: FacebookTurn, problem: FacebookProblem): Stopped {
   return { done: false, turn, problem };
 }
 
-export function isStopped(result: object): result is Stopped {
-  return 'done' in result && result.done === false;
-}
-
 /** Passes by itself: the step is to be tried again, after so many milliseconds or, where null, with the usual back-off. */
 export class TryLater extends Error {
   override name = 'TryLater';

@@ -21,9 +21,9 @@ export async function pushProfile(
     revision = number.revision;
     await graph.setProfile(token, id, profileOf(number));
     await pushPicture(at);
-    await askForName(at, await graph.readNumber(token, id));
-    await changeMetaNumber(db, number.id, { pushedRevision: revision });
-    return { done: true };
+    const asked = await askForName(at, await graph.readNumber(token, id));
+    if (asked.done) await changeMetaNumber(db, number.id, { pushedRevision: revision });
+    return asked;
   });
   return { ...result, revision };
 }

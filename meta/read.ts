@@ -27,7 +27,10 @@ export function isRegistered({ status }: Node): boolean {
   return status !== undefined && REGISTERED.includes(status);
 }
 
-/** Reads what Meta says of a number: its name, quality, limit, status and profile. */
+/**
+ * Reads what Meta says of a number: its name, quality, limit, status and profile. When to read it next is noted in
+ * `read_at`.
+ */
 export async function readNumber(
   deps: MetaDeps,
   { numberId }: { numberId: string },

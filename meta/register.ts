@@ -24,7 +24,7 @@ export type RegisterResult = StepResult & { again?: 'code' };
 
 /**
  * Registers a number within its budget. One that is registered is left so; with `since` (RFC 3339) it is registered
- * again, as an approved change of its name needs, unless that was done after that time.
+ * again, as an approved change of its name needs, unless that is known to have been done after that time.
  */
 export async function register(
   deps: MetaDeps,

@@ -39,7 +39,7 @@ const STATUS_OF_DECISION = new Map([
   ['DEFERRED', 'PENDING_REVIEW'],
 ]);
 
-export function nameStatusOf(word: string): string {
+function nameStatusOf(word: string): string {
   return STATUS_OF_DECISION.get(word) ?? word;
 }
 
@@ -74,7 +74,7 @@ const REASONS = new Map([
 ]);
 
 /** Why a name was declined, in words for a customer; null where it was not. */
-export function reasonOf(status: string, rejectionReason?: unknown): string | null {
+function reasonOf(status: string, rejectionReason?: unknown): string | null {
   if (status !== 'DECLINED') return null;
   return REASONS.get(String(rejectionReason)) ?? OTHER_NAME;
 }

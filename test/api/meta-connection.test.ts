@@ -108,6 +108,7 @@ it('a new token makes a connection that had stopped active again', async () => {
     state: 'token_refused',
     problem: { message: 'Refused.', code: 190, fbtraceId: 'A1' },
   });
+  expect(await api.app.metrics.metrics()).toContain('meta_connections{state="token_refused"} 1\n');
   simulator.simulation.state.tokens['EAAnewTokenOfWidgets'] = { wabaId, state: 'valid' };
   expect((await put(key, { wabaId, accessToken: 'EAAnewTokenOfWidgets' })).json()).toMatchObject({
     state: 'active',

@@ -245,6 +245,13 @@ test('a changed name is asked for once, shown when Meta approves, and registered
   expect(await meta.steps.readNumber({ numberId })).toMatchObject({
     news: { name: { name: 'Lucky Shrub', requestedName: 'Lucky Bush', status: 'PENDING_REVIEW' } },
   });
+  await edit(number, { displayName: 'Lucky Tree' });
+  expect(await meta.steps.pushProfile({ numberId })).toMatchObject({
+    done: false,
+    turn: 'facebook',
+    problem: { message: expect.stringMatching(/reviews one name at a time, and "Lucky Bush"/) },
+  });
+  await edit(number, { displayName: 'Lucky Bush' });
   decideName(meta.simulator.simulation, theirs(meta, number), { decision: 'APPROVED' });
   const since = new Date().toISOString();
   expect(await meta.steps.register({ numberId, since })).toEqual({ done: true });
