@@ -46,7 +46,7 @@ export async function addNumber(
   const result = await judging(deps, at, async (): Promise<StepResult> => {
     await subscribe(at);
     const node = await findNode(at);
-    if (node) return askForName({ ...at, id: node.id }, node);
+    if (node) return askForName({ ...at, id: node.id }, node, { alsoDeclined: true });
     await add(at);
     return { done: true };
   });
@@ -85,12 +85,19 @@ async function add({ db, graph, token, number, meta, connection }: Adding): Prom
   await changeMetaNumber(db, number.id, { phoneNumberId, requestedName: displayName });
 }
 
-/** Asks for the display name where Meta was last asked for another one, or has declined it. */
-export async function askForName(at: AtMeta, node: Node): Promise<StepResult> {
+/**
+ * Asks for the display name where Meta was last asked for another one. `alsoDeclined`: asks once more for one that Meta has
+ * declined, as whoever submits it again wants.
+ */
+export async function askForName(
+  at: AtMeta,
+  node: Node,
+  { alsoDeclined }: { alsoDeclined: boolean },
+): Promise<StepResult> {
   const { db, graph, token, id, number, meta } = at;
   const { displayName } = number;
   const asked = node.new_display_name ?? meta.requestedName ?? node.verified_name ?? null;
-  const isDeclined = nameOfNode(node, asked)?.status === 'DECLINED';
+  const isDeclined = alsoDeclined && nameOfNode(node, asked)?.status === 'DECLINED';
   if (displayName !== asked || isDeclined) {
     if (node.new_name_status === 'PENDING_REVIEW') {
       await changeMetaNumber(db, number.id, { phoneNumberId: id });

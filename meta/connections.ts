@@ -116,12 +116,21 @@ export async function keepOurConnection({
   const before = await findConnection(db, null);
   const tokenHash = hashOf(token);
   if (before?.wabaId === wabaId && before.tokenHash === tokenHash) return;
-  const connected = { wabaId, name: before?.name ?? null, token: null, tokenHash };
-  const kept = await db.transaction((tx) => keepConnection(tx, null, connected, null));
-  if (typeof kept !== 'string') return;
-  const why =
-    kept === 'taken'
-      ? 'An account has connected the WhatsApp Business Account of META_WABA_ID as its own'
-      : 'META_WABA_ID was changed while numbers live in the one before; they stay there and the change does not count';
-  logger.error({ wabaId }, why);
+  const keep = (id: string) =>
+    db.transaction((tx) =>
+      keepConnection(tx, null, { wabaId: id, name: before?.name ?? null, token: null, tokenHash }, null),
+    );
+  const kept = await keep(wabaId);
+  if (kept === 'taken') {
+    logger.error(
+      { wabaId },
+      'An account has connected the WhatsApp Business Account of META_WABA_ID as its own',
+    );
+  }
+  if (kept === 'in_use' && before) {
+    const { wabaId: usedWabaId } = before;
+    logger.error({ wabaId, usedWabaId }, 'META_WABA_ID counts only when no numbers live in the one before');
+    // The token may be a new one all the same.
+    if (before.tokenHash !== tokenHash) await keep(usedWabaId);
+  }
 }

@@ -21,7 +21,7 @@ export async function pushProfile(
     revision = number.revision;
     await graph.setProfile(token, id, profileOf(number));
     await pushPicture(at);
-    const asked = await askForName(at, await graph.readNumber(token, id));
+    const asked = await askForName(at, await graph.readNumber(token, id), { alsoDeclined: false });
     if (asked.done) await changeMetaNumber(db, number.id, { pushedRevision: revision });
     return asked;
   });

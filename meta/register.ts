@@ -108,8 +108,10 @@ async function spend(
       return stopped('operator', { ...problem, code, subcode, fbtraceId });
     }
     const meaning = meaningOf(error);
-    if (meaning.kind !== 'passes') return error;
-    const wait = Math.max(meaning.waitMs ?? 0, PAUSES[reserved.before] ?? 0);
+    // What a wrong certificate wants is another registration.
+    if (meaning.kind !== 'passes' && error.code !== 131045) return error;
+    const asked = meaning.kind === 'passes' ? (meaning.waitMs ?? 0) : 0;
+    const wait = Math.max(asked, PAUSES[reserved.before] ?? 0);
     throw new TryLater(error.message, wait || null);
   }
 }

@@ -2,8 +2,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, inject, test } from 'vitest';
+import { findConnection } from '../../db/meta-connections.ts';
 import { emailAttempts } from '../../db/schema.ts';
 import { acceptNumber, readEmails } from '../support/accepted.ts';
+import { metaEnv } from '../support/meta.ts';
 import { spawnProcess, startWorker } from '../support/processes.ts';
 import { createAccount, startStack } from '../support/stack.ts';
 
@@ -47,6 +49,20 @@ test('a metrics port that is taken: a sentence, and exit code 1', { timeout: 60_
   expect(await gone).toBe(1);
   expect(log()).toContain('set METRICS_PORT to a port');
   await Promise.all([close(), stack.close()]);
+});
+
+test('with Meta configured it keeps our connection, and wakes nobody where nobody waits', {
+  timeout: 60_000,
+}, async () => {
+  const stack = await startStack({ worker: false });
+  const env = { ...stack.env, ...metaEnv({ url: 'http://127.0.0.1:1' }) };
+  const worker = await startWorker(env);
+  const ours = () => findConnection(stack.db, null);
+  expect(await ours()).toMatchObject({ state: 'active', token: null, wabaId: env['META_WABA_ID'] });
+  await expect.poll(async () => (await ours())?.resumedAt, { timeout: 20_000 }).toBeInstanceOf(Date);
+  expect(await worker.stop(), worker.log()).toBe(0);
+  expect(worker.log()).not.toContain(env['META_ACCESS_TOKEN']);
+  await stack.close();
 });
 
 test('stopped while the mail server works on a message: it ends in order, and says what it knows', {

@@ -179,6 +179,14 @@ test('a number that Meta has not set up waits without spending a registration', 
   expect(await meta.steps.register({ numberId: number.id })).toEqual({ done: true });
 });
 
+test('a wrong certificate is put right by another registration', async () => {
+  const number = await accept();
+  await verifyNumber(meta, number);
+  fail({ path: '/register', code: 131045 });
+  await expect(meta.steps.register({ numberId: number.id })).rejects.toMatchObject({ name: 'TryLater' });
+  expect(await meta.steps.register({ numberId: number.id })).toEqual({ done: true });
+});
+
 test('a registration that comes too early is tried again later, and counted', async () => {
   const number = await accept();
   await verifyNumber(meta, number);
@@ -269,6 +277,8 @@ test('a name that was declined is told in words, and asked for again with the ne
   expect(await meta.steps.readNumber({ numberId })).toMatchObject({
     news: { name: { status: 'DECLINED', reason: expect.stringMatching(/^Meta declined the name/) } },
   });
+  await meta.steps.pushProfile({ numberId });
+  expect(theirs(meta, number)).toMatchObject({ newName: null });
   await edit(number, { displayName: 'Shop of Acme' });
   expect(await meta.steps.addNumber({ numberId })).toEqual({ configured: true, done: true });
   expect(theirs(meta, number)).toMatchObject({ newName: 'Shop of Acme', newNameStatus: 'PENDING_REVIEW' });

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { MetaTroubleData } from '../../contract/emails.ts';
 import { findConnection } from '../../db/meta-connections.ts';
 import { heldUpNumbers } from '../../db/meta-numbers.ts';
-import { emails, numbers } from '../../db/schema.ts';
+import { emails, metaNumbers, numbers } from '../../db/schema.ts';
 import { OUR_ACCOUNT } from '../../dev/meta/accounts.ts';
 import { keepOurConnection } from '../../meta/connections.ts';
 import { openMeta } from '../../meta/deps.ts';
@@ -13,6 +13,7 @@ import { acceptNumber } from '../support/accepted.ts';
 import {
   connect,
   readConnection,
+  readMeta,
   startTestMeta,
   type TestMeta,
   THEIR_ACCOUNT,
@@ -153,4 +154,24 @@ test('a token that was encrypted with a lost secret is told as that, not as refu
     problem: { message: expect.stringMatching(/AUTH_SECRET/) },
   });
   expect(await troubles()).toEqual([]);
+});
+
+test('another META_WABA_ID counts when no number lives in the one before, its token at once', async () => {
+  const { id: accountId } = await createAccount(meta.db);
+  const number = await accept(accountId);
+  await meta.steps.addNumber({ numberId: number.id });
+  const token = 'EAAtokenOfBoth';
+  meta.simulator.simulation.state.tokens[token] = { wabaId: OUR_ACCOUNT.wabaId, state: 'valid' };
+  const config = { ...meta.config, META_WABA_ID: '400', META_ACCESS_TOKEN: token };
+  const deps = openMeta({ ...meta.deps, config });
+  await keepOurConnection(deps);
+  expect((await findConnection(meta.db, null))?.wabaId).toBe(OUR_ACCOUNT.wabaId);
+  expect(meta.lines.at(-1)).toContain('META_WABA_ID counts only when');
+  expect(await createMetaSteps(deps).readNumber({ numberId: number.id })).toMatchObject({ done: true });
+
+  await meta.db.update(numbers).set({ status: 'RELEASED' });
+  await meta.db.update(metaNumbers).set({ registeredAt: null });
+  await keepOurConnection(deps);
+  expect((await findConnection(meta.db, null))?.wabaId).toBe('400');
+  expect((await readMeta(meta.db, number.id)).phoneNumberId).toBeNull();
 });
