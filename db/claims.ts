@@ -10,8 +10,9 @@ import { deleteBatch } from './delete-batch.ts';
 import type { NumberRow } from './number-row.ts';
 import { claims, memberships, numbers, people } from './schema.ts';
 import { notBanned } from './sessions.ts';
+import { isReviewable } from './turns.ts';
 
-/** The order of the queue, as the index `numbers_queue` has it. */
+/** The order of the queue, as the index `numbers_reviewable` has it. */
 export const queueOrder = sql`(${numbers.attempt} = 1), ${numbers.waitingSince}, ${numbers.id}`;
 
 /** A person's id, or `none` for what nobody has claimed. */
@@ -107,7 +108,12 @@ export async function claimNext(
   // `is not true`: also where there was no reviewer.
   const free = sql`${reservedFor(await othersAtWork(tx, personId))} is not true`;
   for (const stage of stages) {
-    const open = and(eq(numbers.status, STATUS_OF_STAGE[stage]), foreign, openFor(personId, stage));
+    const open = and(
+      eq(numbers.status, STATUS_OF_STAGE[stage]),
+      isReviewable,
+      foreign,
+      openFor(personId, stage),
+    );
     for (const which of [mine, free, undefined]) {
       const row = await claimFirst(tx, and(open, which), holder);
       if (row) return row;

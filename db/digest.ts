@@ -6,6 +6,7 @@ import { type EmailKind, PENDING_STATUSES, type PendingStatus, stageOf } from '.
 import { lastFour } from '../contract/phone.ts';
 import type { Database } from './client.ts';
 import { emails, numbers } from './schema.ts';
+import { isReviewable } from './turns.ts';
 
 /** Lines that one email shows. */
 const LINES = 50;
@@ -28,8 +29,8 @@ export async function waitingNumbers(
 ): Promise<ReviewEmailData> {
   const { day, at } = options;
   const overdue = lte(numbers.dueAt, at.toISOString());
-  // While the customer has time to answer, there is nothing for support to do.
-  const ours = or(isNull(numbers.question), overdue);
+  // While the customer has time to answer, or all goes on at Meta, there is nothing for support to do.
+  const ours = or(and(isNull(numbers.question), isReviewable), overdue);
   const where = and(inArray(numbers.status, [...PENDING_STATUSES]), options.which, ours);
   const totals = await db
     .select({

@@ -4,8 +4,10 @@
  * docs/decisions/0025 has the measurements.
  */
 import { and, eq, gte, like, lt, or, type SQL, sql } from 'drizzle-orm';
+import type { FacebookTurn } from '../contract/facebook.ts';
 import { NUMBER_STATUSES, type WaitingFor } from '../contract/number.ts';
 import { numbers } from './schema.ts';
+import { facebookTurn } from './turns.ts';
 
 /** What a list may be given: the names of the parameters of its statement, beside `limit`. */
 export type Given =
@@ -18,11 +20,27 @@ export type Given =
   | 'digits'
   | 'before';
 
+/** Pending at Facebook, and one of these has to act; each by its part of an index. */
+const atFacebook = (...turns: FacebookTurn[]) =>
+  turns.map(
+    (turn) =>
+      sql`${numbers.status} = 'PENDING_FACEBOOK_APPROVAL' and ${numbers.question} is null
+        and ${facebookTurn} = ${sql.raw(`'${turn}'`)}`,
+  );
+
 /** What waits for a party. An open question makes it the customer's turn; there is none but while the number is pending. */
 const WAITING: Record<WaitingFor, SQL[]> = {
-  support: [sql`${numbers.status} = 'PENDING_VERIFICATION' and ${numbers.question} is null`],
-  facebook: [sql`${numbers.status} = 'PENDING_FACEBOOK_APPROVAL' and ${numbers.question} is null`],
-  customer: [sql`${numbers.status} = 'REJECTED'`, sql`${numbers.question} is not null`],
+  support: [
+    sql`${numbers.status} = 'PENDING_VERIFICATION' and ${numbers.question} is null`,
+    ...atFacebook('support'),
+  ],
+  // What only an operator can put right waits for Facebook, as far as anybody else can tell.
+  facebook: atFacebook('facebook', 'operator'),
+  customer: [
+    sql`${numbers.status} = 'REJECTED'`,
+    sql`${numbers.question} is not null`,
+    ...atFacebook('customer'),
+  ],
 };
 
 /**

@@ -10,6 +10,7 @@ import type { NumberRow } from './number-row.ts';
 import { prepared, preparedByShape } from './prepared.ts';
 import { cut, type NumberOfAccount, type Page } from './read.ts';
 import { claims, numberEvents, numbers, organizations, people } from './schema.ts';
+import { facebookTurn, isReviewable } from './turns.ts';
 
 /** Place in the queue. */
 export interface ReviewPlace {
@@ -86,7 +87,7 @@ const pageOf = preparedByShape('reviews', (db, { stages, overdue, claimed, after
 });
 
 function isOf(stage: Stage): SQL {
-  return sql`${numbers.status} = ${sql.raw(`'${STATUS_OF_STAGE[stage]}'`)}`;
+  return sql`${numbers.status} = ${sql.raw(`'${STATUS_OF_STAGE[stage]}'`)} and ${isReviewable}`;
 }
 
 /** One pending number as a review. */
@@ -112,6 +113,7 @@ async function summariseStage(db: Database, stage: Stage): Promise<ReviewSummary
       all: sql<number>`count(*)::int`,
       overdue: sql<number>`(count(*) filter (where ${isOverdue(true)}))::int`,
       asked: sql<number>`(select count(*)::int from ${numbers} where ${asked})`,
+      atFacebook: sql<number>`(select count(*)::int from ${numbers} where ${customersAt(stage)})`,
       claimed: sql<number>`(select count(*)::int from ${claims} join ${numbers} on ${numbers.id} = ${claims.numberId} where ${claimed})`,
       oldest: sql`(select min(${numbers.waitingSince}) from ${numbers} where ${ofStage})`.mapWith(
         numbers.waitingSince,
@@ -124,9 +126,15 @@ async function summariseStage(db: Database, stage: Stage): Promise<ReviewSummary
     waiting: counts.all - counts.asked,
     overdue: counts.overdue,
     claimed: counts.claimed,
-    waitingForCustomer: counts.asked,
+    waitingForCustomer: counts.asked + counts.atFacebook,
     oldestWaitingSince: counts.oldest,
   };
+}
+
+/** On its way to Facebook, and the customer has to do something for it. */
+function customersAt(stage: Stage): SQL {
+  if (stage === 'verification') return sql`false`;
+  return sql`${numbers.status} = 'PENDING_FACEBOOK_APPROVAL' and ${facebookTurn} = 'customer'`;
 }
 
 function isOverdue(yes: boolean): SQL | undefined {

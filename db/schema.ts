@@ -423,10 +423,18 @@ export const numbers = pgTable(
     index('numbers_review')
       .on(t.status, t.waitingSince, t.id)
       .where(sql`${t.status} in (${oneOf(PENDING_STATUSES)})`),
-    // Resubmissions first, then the longest waiting.
-    index('numbers_queue')
+    // Resubmissions first, then the longest waiting. See db/turns.ts.
+    index('numbers_reviewable')
       .on(t.status, sql`(${t.attempt} = 1)`, t.waitingSince, t.id)
-      .where(sql`${t.status} in (${oneOf(PENDING_STATUSES)})`),
+      .where(
+        sql`${t.status} in (${oneOf(PENDING_STATUSES)}) and (${t.facebook} is null or ${t.facebook} ->> 'turn' = 'support')`,
+      ),
+    index('numbers_turn')
+      .on(sql`coalesce(${t.facebook} ->> 'turn', 'facebook')`, t.id)
+      .where(sql`${t.status} = 'PENDING_FACEBOOK_APPROVAL'`),
+    index('numbers_by_account_turn')
+      .on(t.accountId, sql`coalesce(${t.facebook} ->> 'turn', 'facebook')`, t.id)
+      .where(sql`${t.status} = 'PENDING_FACEBOOK_APPROVAL'`),
     // What waits for the customer, beside what was rejected.
     index('numbers_question').on(t.accountId, t.id).where(sql`${t.question} is not null`),
     index('numbers_by_account_quality')

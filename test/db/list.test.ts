@@ -1,9 +1,10 @@
 /** Every shape of a list finds what looking at each number would, in order, wherever its plan changes over. */
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { nextStep } from '../../contract/next-action.ts';
 import type { NumberStatus } from '../../contract/number.ts';
 import { listNumbers, type NumberFilter } from '../../db/list.ts';
-import type { NumberRow } from '../../db/number-row.ts';
+import { type NumberRow, stateOf } from '../../db/number-row.ts';
 import { numbers } from '../../db/schema.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -41,11 +42,8 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-const WAITS: Record<string, (row: NumberRow) => boolean> = {
-  support: ({ status, question }) => status === 'PENDING_VERIFICATION' && question === null,
-  facebook: ({ status, question }) => status === 'PENDING_FACEBOOK_APPROVAL' && question === null,
-  customer: ({ status, question }) => status === 'REJECTED' || question !== null,
-};
+/** As each number's own view says. */
+const waitsFor = (row: NumberRow) => nextStep(stateOf(row)).waitingFor;
 
 function matches(
   row: NumberRow,
@@ -55,7 +53,7 @@ function matches(
   const inNumber = /^\d+$/.test(digits) && row.mobileNumber.includes(digits);
   return (
     (status?.includes(row.status) ?? true) &&
-    (waitingFor === undefined || WAITS[waitingFor]?.(row) === true) &&
+    (waitingFor === undefined || waitsFor(row) === waitingFor) &&
     (updatedSince === undefined || row.updatedAt >= updatedSince.toISOString()) &&
     (qualityRating === undefined || row.qualityRating === qualityRating) &&
     (mobileNumber === undefined || row.mobileNumber === mobileNumber) &&
