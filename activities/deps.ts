@@ -2,6 +2,7 @@
 import type { Config } from '../contract/config.ts';
 import type { Database } from '../db/client.ts';
 import type { Mailer } from '../email/transport.ts';
+import type { MetaSteps } from '../meta/steps.ts';
 import type { NumberWorkflows } from '../temporal/numbers.ts';
 
 export interface ActivityDeps {
@@ -11,6 +12,8 @@ export interface ActivityDeps {
   mailer: Mailer;
   /** To end the numbers of a closed account. */
   workflows: NumberWorkflows;
+  /** What is done at Meta. */
+  meta: MetaSteps;
   config: Config;
   logger: Logger;
   /** Aborted when the worker is asked to stop: nothing new is begun. */

@@ -69,7 +69,7 @@ export const EMAIL_LIMITS = {
 };
 
 export function createEmailActivities(
-  { db, lockDb, mailer, config, logger, stopping }: Omit<ActivityDeps, 'workflows'>,
+  { db, lockDb, mailer, config, logger, stopping }: Omit<ActivityDeps, 'workflows' | 'meta'>,
   limits: typeof EMAIL_LIMITS = EMAIL_LIMITS,
 ) {
   /** By what a lane's name begins with, up to the colon: `support:num_…` is one of the lanes to support. */

@@ -4,6 +4,7 @@ import { createClosingActivities } from './closing.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createDigestActivities } from './digest.ts';
 import { createEmailActivities } from './emails.ts';
+import { createFacebookActivities } from './facebook.ts';
 import { createImageActivities } from './images.ts';
 import { createSaveActivity } from './save.ts';
 
@@ -15,6 +16,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createDigestActivities(deps),
     ...createClosingActivities(deps),
     ...createImageActivities(deps),
+    ...createFacebookActivities(deps),
   });
 }
 

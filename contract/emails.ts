@@ -2,7 +2,8 @@
  * What each email tells of, as it was when the email was written: the JSON kept in `emails.data`.
  * Plain types only. Aliases, not interfaces: they fit a JSON column.
  */
-import type { CommentNotice, NumberStatus, RejectionNotice, Stage } from './number.ts';
+import type { CodeMethod } from './facebook.ts';
+import type { CommentNotice, NumberStatus, QualityChange, RejectionNotice, Stage } from './number.ts';
 
 /** The number as it was when the email was written. */
 export type NumberEmailData = {
@@ -46,6 +47,20 @@ export type ReviewEmailData = {
 
 /** A comment of support, or the customer's answer to it is awaited. */
 export type CommentEmailData = NumberEmailData & CommentNotice;
+
+/** Withdrawn by an operator, or because nobody entered a code. */
+export type WithdrawnEmailData = NumberEmailData & { codeNotEntered?: true };
+
+/** Meta has sent a code to the number, and it has to be entered by then. RFC 3339, UTC. */
+export type CodeEmailData = NumberEmailData & { codeMethod: CodeMethod | null; dueAt: string };
+
+/** What the customer has to put right at Meta, in words of ours. */
+export type FacebookProblemData = NumberEmailData & { problem: string };
+
+/** A changed name was declined; `shown` is what WhatsApp shows, null where nothing. */
+export type NameDeclinedData = NumberEmailData & { declined: string; reason: string; shown: string | null };
+
+export type QualityEmailData = NumberEmailData & { changes: QualityChange[] };
 
 /** To support: a comment of a customer that answers no question. */
 export type CustomerCommentData = {
@@ -124,8 +139,13 @@ export type EmailData = {
   verified: NumberEmailData;
   approved: NumberEmailData;
   rejected: NumberEmailData;
-  withdrawn: NumberEmailData;
+  withdrawn: WithdrawnEmailData;
   comment: CommentEmailData;
+  'code-needed': CodeEmailData;
+  'code-reminder': CodeEmailData;
+  'facebook-problem': FacebookProblemData;
+  'name-declined': NameDeclinedData;
+  quality: QualityEmailData;
   'customer-comment': CustomerCommentData;
   'review-request': ReviewRequestData;
   'verify-email': LinkEmailData;

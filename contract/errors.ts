@@ -97,6 +97,17 @@ export const PROBLEMS = {
     title: 'The decision is for an older attempt',
     advice: 'The number was resubmitted meanwhile. Look at the new attempt and decide again.',
   },
+  code_not_awaited: {
+    status: 409,
+    title: 'No code is awaited',
+    advice:
+      'Meta asks for no verification code of this number now, or another one is being checked. Read the number again: `facebook` says where it stands.',
+  },
+  nothing_to_resume: {
+    status: 409,
+    title: 'Nothing is held up at Meta',
+    advice: '`facebook` and `sync` of the number say where it stands. Read the number again.',
+  },
   second_approval_needed: {
     status: 409,
     title: 'A second person has to approve',

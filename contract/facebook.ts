@@ -31,15 +31,28 @@ export interface FacebookProblem {
   until: string | null;
 }
 
-/** Where a number stands with Meta. Null in a number's state where Meta is not configured for it. */
+/** What has to be done at Meta yet. Null in a number's state where it is connected, or Meta is not configured for it. */
 export interface FacebookProgress {
   step: FacebookStep;
   turn: FacebookTurn;
-  /** RFC 3339, UTC. */
+  /** Since when it is at this step, and since the last code was sent where one is awaited. RFC 3339, UTC. */
   since: string;
   /** How the last code was sent; null before the first. */
   codeMethod: CodeMethod | null;
   problem: FacebookProblem | null;
+}
+
+/** Whether a code of Meta's was sent and can be entered. */
+export function isCodeAwaited(progress: FacebookProgress | null): boolean {
+  return progress?.step === 'code' && progress.turn === 'customer' && progress.codeMethod !== null;
+}
+
+/** Whether something waits at Meta for somebody to say that it can go on: a step that is held up, or the profile. */
+export function isHeldUp({ facebook, sync }: Pick<FromMeta, 'facebook' | 'sync'>): boolean {
+  const isUnsent = sync !== null && (sync.state === 'failed' || sync.differences.length > 0);
+  // After a wrong code another one is asked for, or entered.
+  if (facebook === null || isCodeAwaited(facebook)) return isUnsent;
+  return isUnsent || facebook.problem !== null || facebook.turn !== 'facebook' || facebook.step === 'connect';
 }
 
 /** How a step went. Trouble that passes by itself is not among these: it fails the activity, which is tried again. */
@@ -55,6 +68,9 @@ export const NAME_STATUSES = [
   'NONE',
 ] as const;
 
+/** Words for a name that may be used. */
+export const NAME_APPROVALS = ['APPROVED', 'AVAILABLE_WITHOUT_REVIEW'];
+
 /** What WhatsApp shows as the name, apart from our `displayName`. */
 export interface WhatsappName {
   /** Shown now; null before the first approval. */
@@ -65,6 +81,10 @@ export interface WhatsappName {
   requestedName: string | null;
   /** Why it was declined, in words for people. */
   reason: string | null;
+  /** Meta's word for why, in lower case; null where it has none. Not shown. */
+  code: string | null;
+  /** When it was learnt, RFC 3339, UTC. Not shown: what is older counts for nothing. */
+  at: string;
 }
 
 export const QUALITY_COLORS = ['GREEN', 'YELLOW', 'RED', 'UNKNOWN'] as const;
@@ -151,9 +171,22 @@ export interface FacebookNews {
   source: Source;
   /** When it was learnt, RFC 3339, UTC. */
   at: string;
-  /** `requestedName`: the name that the status is of; a decision counts only for the name that was asked for. */
-  name?: { status: string; name?: string; requestedName: string | null; reason: string | null };
+  /**
+   * `status`: one of NAME_STATUSES, or a newer word. `requestedName`: the name that it is of; a decision counts only for
+   * the name that was asked for. `reason`: in words for people, `code`: in Meta's word.
+   */
+  name?: {
+    status: string;
+    name?: string;
+    requestedName: string | null;
+    reason: string | null;
+    code?: string | null;
+  };
   /** Meta's status word and colour of the node, or an old FLAGGED or UNFLAGGED event as the status it means. */
   quality?: { connectionStatus?: string; color?: QualityColor };
   limit?: { limit: MessagingLimit; scope: LimitScope };
+  /** Fields that Meta shows otherwise than they are here, read with the source `poll`; empty where none. */
+  differences?: Sync['differences'];
+  /** The number has been connected for META_NAME_DAYS, and its name is not decided: support decides. */
+  undecided?: boolean;
 }

@@ -9,6 +9,8 @@ import type { Changes } from './fields.ts';
 import type { Actor, NumberState, NumberStatus, Outcome, PendingStatus } from './number.ts';
 
 export const TASK_QUEUE = 'numbers';
+/** Of the steps at Meta: a Meta that is slow must not hold up emails and saves. */
+export const META_TASK_QUEUE = 'meta';
 export const NUMBER_WORKFLOW = 'numberApproval';
 
 export interface DecisionSignal {
@@ -106,6 +108,8 @@ export interface NumberApprovalInput {
     approvalsNeeded?: number;
     /** Milliseconds a customer may take to answer where a question does not say. Not in what earlier releases wrote. */
     replyDueMs?: number;
+    /** Whether numbers are brought to Meta, where their account is connected. Not in what earlier releases wrote. */
+    meta?: boolean;
   };
   /** For tests: continue as new at this many history events instead of when the server suggests it. */
   maxHistory?: number;

@@ -1,4 +1,5 @@
 /** What a number waits for, whose turn it is and why it was rejected: all follows from its state. */
+import { isCodeAwaited } from './facebook.ts';
 import type { Decision, NumberState, RejectionNotice, WaitingFor } from './number.ts';
 
 export const NEXT_ACTIONS = [
@@ -66,7 +67,7 @@ function atFacebook({ facebook, dueAt }: NumberState): ReturnType<typeof nextSte
     case 'customer':
       return {
         waitingFor: 'customer',
-        nextAction: action(facebook.step === 'code' ? 'enter-code' : 'fix-at-facebook'),
+        nextAction: action(isCodeAwaited(facebook) ? 'enter-code' : 'fix-at-facebook'),
       };
     case 'support':
       return { waitingFor: 'support', nextAction: action('decide') };

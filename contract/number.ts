@@ -2,7 +2,7 @@
  * What a number is: its statuses, decisions and the state that changes over its life.
  * Plain constants and types only, because workflow code imports this file.
  */
-import type { FromMeta } from './facebook.ts';
+import type { CodeMethod, FromMeta } from './facebook.ts';
 import type { Profile } from './fields.ts';
 
 export const NUMBER_STATUSES = [
@@ -164,6 +164,21 @@ export const EVENT_TYPES = [
   'question.asked',
   'question.answered',
   'email.refused',
+  'facebook.code_requested',
+  'facebook.code_refused',
+  'facebook.code_verified',
+  'facebook.code_reminder',
+  'facebook.registered',
+  'facebook.problem',
+  'facebook.resumed',
+  'facebook.connected',
+  'name.changed',
+  'quality.changed',
+  'status.changed',
+  'limit.changed',
+  'synced',
+  'sync.failed',
+  'sync.differs',
 ] as const;
 /** Types of timeline events. Part of the public contract: a name is never given another meaning. */
 export type EventType = (typeof EVENT_TYPES)[number];
@@ -186,6 +201,11 @@ export const EMAIL_KINDS = [
   'rejected',
   'withdrawn',
   'comment',
+  'code-needed',
+  'code-reminder',
+  'facebook-problem',
+  'name-declined',
+  'quality',
   'customer-comment',
   'review-request',
   'verify-email',
@@ -216,6 +236,25 @@ export type CommentNotice = {
   fields?: string[];
 };
 
+/** What an email has to say of Meta; each of its own kind. */
+export type MetaNotice =
+  /** A code is awaited, until then. RFC 3339, UTC. */
+  | { codeMethod: CodeMethod | null; dueAt: string }
+  /** What the customer has to put right at Meta. */
+  | { problem: string }
+  /** Which name was declined, and what WhatsApp shows instead; null where nothing. */
+  | { declined: string; reason: string; shown: string | null }
+  /** What got worse; a value that was not known is null. */
+  | { changes: QualityChange[] }
+  /** Withdrawn because nobody entered a code. */
+  | { codeNotEntered: true };
+
+export type QualityChange = {
+  what: 'qualityColor' | 'connectionStatus' | 'messagingLimit';
+  from: string | null;
+  to: string;
+};
+
 /** One change of a number, as the workflow makes it and the database keeps it. */
 export interface NumberEvent {
   /** The decision, edit or request that made it: recognises a repeat. */
@@ -228,7 +267,12 @@ export interface NumberEvent {
   actor: Actor;
   data: Record<string, unknown>;
   /** The email that tells of it; null where nobody is written to. */
-  email: { kind: EmailKind; rejection: RejectionNotice | null; comment?: CommentNotice } | null;
+  email: {
+    kind: EmailKind;
+    rejection: RejectionNotice | null;
+    comment?: CommentNotice;
+    notice?: MetaNotice;
+  } | null;
 }
 
 /** What the activity `save` takes: the state with all changes that the database has not confirmed. */

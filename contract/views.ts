@@ -15,6 +15,7 @@ import {
   QUALITY_RATINGS,
   SOURCES,
   SYNC_STATES,
+  type WhatsappName,
 } from './facebook.ts';
 import { NEXT_ACTIONS, nextStep, rejectionOf } from './next-action.ts';
 import {
@@ -196,7 +197,9 @@ export const numberView = z
       .describe("Meta's status of the number; null while it is not known."),
     facebook: facebookView
       .nullable()
-      .describe('How far it has come at Meta; null where support records the decision.'),
+      .describe(
+        'What is to be done at Meta; null where nothing is: support records the decision, or it is approved and connected.',
+      ),
     whatsappName: z
       .object({
         name: z
@@ -359,7 +362,7 @@ export function viewNumber(number: NumberFacts, state: NumberState, viewer: View
     rejection: rejectionOf(state),
     question: viewQuestion(state, viewer),
     facebook: viewFacebook(state.facebook),
-    whatsappName: state.whatsappName,
+    whatsappName: viewName(state.whatsappName),
     sync: state.sync,
     ...state.quality,
     submittedAt: state.submittedAt,
@@ -419,6 +422,12 @@ function viewFacebook(progress: FacebookProgress | null): NumberView['facebook']
         ? null
         : { message, code: code ?? null, fbtraceId: fbtraceId ?? null, until: until ?? null },
   };
+}
+
+function viewName(known: WhatsappName | null): NumberView['whatsappName'] {
+  if (known === null) return null;
+  const { name, status, requestedName, reason } = known;
+  return { name, status, requestedName, reason };
 }
 
 function viewQuestion({ question, dueAt }: NumberState, viewer: Viewer): NumberView['question'] {

@@ -1,8 +1,14 @@
 /** Emails are written in the transaction of the change they tell of, and sent later by the lane. */
 import { and, eq, gt, sql } from 'drizzle-orm';
-import type { CommentEmailData, EmailData, NumberEmailData } from '../contract/emails.ts';
+import type { EmailData, NumberEmailData } from '../contract/emails.ts';
 import { newId } from '../contract/ids.ts';
-import type { CommentNotice, EmailKind, NumberState, RejectionNotice } from '../contract/number.ts';
+import type {
+  CommentNotice,
+  EmailKind,
+  MetaNotice,
+  NumberState,
+  RejectionNotice,
+} from '../contract/number.ts';
 import type { Transaction } from './client.ts';
 import { emails } from './schema.ts';
 
@@ -23,9 +29,10 @@ export function numberEmail(
     rejection?: RejectionNotice | null;
     note?: string | null;
     comment?: CommentNotice;
+    notice?: MetaNotice;
   },
 ) {
-  const data: NumberEmailData | CommentEmailData = {
+  const data: NumberEmailData & Partial<CommentNotice> & Partial<MetaNotice> = {
     numberId: number.id,
     accountId: number.accountId,
     mobileNumber: number.mobileNumber,
@@ -34,6 +41,7 @@ export function numberEmail(
     rejection: options.rejection ?? null,
     note: options.note ?? null,
     ...options.comment,
+    ...options.notice,
   };
   return {
     id: newId('eml'),

@@ -104,6 +104,7 @@ export async function eraseNumbers(
         approvals: sql`(select coalesce(jsonb_agg(${withoutReason(sql`one`)}), '[]')
           from jsonb_array_elements(${numbers.approvals}) one)`,
         question: null,
+        facebook: null,
         whatsappName: null,
         sync: null,
         submittedBy: withoutName(numbers.submittedBy),

@@ -188,14 +188,15 @@ function emailRows(row: NumberRow, state: NumberState, events: NumberEvent[], ma
             mailDomain,
             // From the event: the workflow names only the kind, and saved histories have to replay.
             ...(isApproval(email.kind) && { note: (data['reason'] ?? null) as string | null }),
-            // Support may ask more than once.
-            ...(email.kind === 'comment' && { occurrence: revision }),
+            ...(!ONCE.includes(email.kind) && { occurrence: revision }),
           }),
         ]
       : [],
   ) satisfies Record<(typeof EMAIL_FIELDS)[number], unknown>[];
 }
 
+/** Written once in an attempt; others may come again. */
+const ONCE: EmailKind[] = ['submitted', 'verified', 'approved', 'rejected', 'withdrawn'];
 const isApproval = (kind: EmailKind) => kind === 'verified' || kind === 'approved';
 
 /** Columns by their names in the database. */

@@ -11,6 +11,7 @@ import {
 import { approved } from './templates/approved.ts';
 import { comment } from './templates/comment.ts';
 import { customerComment } from './templates/customer-comment.ts';
+import { codeNeeded, codeReminder, facebookProblem, nameDeclined, quality } from './templates/facebook.ts';
 import { metaTrouble } from './templates/meta-trouble.ts';
 import { rejected } from './templates/rejected.ts';
 import { reviewDigest, reviewEscalation, reviewRequest } from './templates/review.ts';
@@ -25,6 +26,11 @@ const TEMPLATES: { [K in EmailKind]: (data: EmailData[K]) => Letter } = {
   rejected,
   withdrawn,
   comment,
+  'code-needed': codeNeeded,
+  'code-reminder': codeReminder,
+  'facebook-problem': facebookProblem,
+  'name-declined': nameDeclined,
+  quality,
   'customer-comment': customerComment,
   'review-request': reviewRequest,
   'verify-email': verifyEmail,

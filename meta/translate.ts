@@ -86,7 +86,8 @@ export function nameUpdate(value: Record<string, unknown>): News {
   const status = nameStatusOf(decision);
   const requestedName = typeof name === 'string' ? name : null;
   const shown = isShown(status) && requestedName !== null ? { name: requestedName } : {};
-  return { name: { status, ...shown, requestedName, reason: reasonOf(status, why) } };
+  const code = status === 'DECLINED' && typeof why === 'string' ? why.toLowerCase().slice(0, 64) : null;
+  return { name: { status, ...shown, requestedName, reason: reasonOf(status, why), code } };
 }
 
 /** What the old events of a falling and rising quality say of the number's status. */

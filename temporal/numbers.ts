@@ -9,13 +9,17 @@ import {
 import { ApplicationFailure, type SignalDefinition } from '@temporalio/common';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Config } from '../contract/config.ts';
+import type { FacebookNews } from '../contract/facebook.ts';
 import {
   type AnswerSignal,
+  type CodeSignal,
+  codeEntered,
   customerAnswer,
   type DecisionSignal,
   type EditUpdate,
   editNumber,
   facebookApproval,
+  facebookNews,
   NextActionAtKey,
   NUMBER_WORKFLOW,
   type NumberApprovalInput,
@@ -73,6 +77,10 @@ export interface NumberWorkflows {
   answer(row: NumberRow, signal: AnswerSignal): Promise<void>;
   withdraw(row: NumberRow, signal: WithdrawSignal): Promise<void>;
   release(row: NumberRow, signal: ReleaseSignal): Promise<void>;
+  /** Has the code that was stored for this operation checked at Meta. */
+  enterCode(row: NumberRow, signal: CodeSignal): Promise<void>;
+  /** Tells what was heard from Meta. */
+  hear(row: NumberRow, news: FacebookNews): Promise<void>;
   /**
    * Runs the update `editNumber` and returns the state right after it; at most 4 in flight per number in this
    * process. The same `updateId` is applied once. Throws EditRefused, WorkflowClosed, TemporalUnavailable.
@@ -96,7 +104,7 @@ const DEADLINE = { start: 3_000, signal: 5_000, edit: 12_000, trigger: 3_000, he
 /** Temporal takes 10 updates of a workflow at once; two API processes stay below that. */
 const EDITS_IN_FLIGHT = 4;
 
-type StartConfig = Pick<Config, 'FACEBOOK_DUE_HOURS' | 'REPLY_DUE_HOURS' | 'MAX_HISTORY'>;
+type StartConfig = Pick<Config, 'FACEBOOK_DUE_HOURS' | 'REPLY_DUE_HOURS' | 'MAX_HISTORY' | 'META_APP_ID'>;
 
 export function createNumberWorkflows(deps: {
   client: Client;
@@ -150,6 +158,8 @@ export function createNumberWorkflows(deps: {
     answer: (row, payload) => signal(row, customerAnswer, payload),
     withdraw: (row, payload) => signal(row, withdraw, payload),
     release: (row, payload) => signal(row, release, payload),
+    enterCode: (row, payload) => signal(row, codeEntered, payload),
+    hear: (row, payload) => signal(row, facebookNews, payload),
     resume: (row, payload) => signal(row, resumeFacebook, payload),
     refresh: (row) =>
       reach(row, () => callWithin(client, DEADLINE.signal, () => handle(row).signal(refresh))),
@@ -185,6 +195,8 @@ function startOptions(row: NumberRow, config: StartConfig) {
       facebookDueMs: config.FACEBOOK_DUE_HOURS * 3_600_000,
       replyDueMs: config.REPLY_DUE_HOURS * 3_600_000,
       approvalsNeeded: row.approvalsNeeded,
+      // Left out where not: a deployment without Meta starts what it always did.
+      ...(config.META_APP_ID !== undefined && { meta: true }),
     },
     ...(config.MAX_HISTORY > 0 ? { maxHistory: config.MAX_HISTORY } : {}),
   };

@@ -7,6 +7,8 @@ import { openDatabase } from '../db/client.ts';
 import { describeError } from '../db/errors.ts';
 import { createMailer } from '../email/transport.ts';
 import { keepOurConnection } from '../meta/connections.ts';
+import { openMeta } from '../meta/deps.ts';
+import { createMetaSteps } from '../meta/steps.ts';
 import { openClient } from '../temporal/connect.ts';
 import { createNumberWorkflows } from '../temporal/numbers.ts';
 import { ensureSchedules } from '../temporal/schedules.ts';
@@ -56,6 +58,7 @@ async function main(config: Config): Promise<void> {
   const sweepDb = openDatabase(config, { name: 'worker sweeper', max: 1 });
   const { client, connection } = openClient(config, 'worker');
   const workflows = createNumberWorkflows({ client, db, config });
+  const meta = createMetaSteps(openMeta({ db, config, logger }));
   const stopping = new AbortController();
   const cutOff = new AbortController();
   // When the grace is over, activities are cancelled; a mail server may be at its message for longer.
@@ -77,7 +80,7 @@ async function main(config: Config): Promise<void> {
     await ensureSearchAttributes(connection, config.TEMPORAL_NAMESPACE);
     await ensureSchedules(client, config);
     await keepOurConnection({ db, config, logger });
-    const deps = { db, lockDb, mailer, workflows, config, logger, stopping: stopping.signal };
+    const deps = { db, lockDb, mailer, workflows, meta, config, logger, stopping: stopping.signal };
     return createNumbersWorker(deps, bundle);
   });
   if (!started) return;

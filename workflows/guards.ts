@@ -3,6 +3,19 @@
  * into commands, or say in a sentence why not. Whatever they let through can be stored.
  */
 import { BUSINESS_CATEGORIES } from '../contract/categories.ts';
+import {
+  CODE_METHODS,
+  type CodeMethod,
+  FACEBOOK_STEPS,
+  FACEBOOK_TURNS,
+  type FacebookNews,
+  LIMIT_SCOPES,
+  MESSAGING_LIMITS,
+  QUALITY_COLORS,
+  QUALITY_RATINGS,
+  SOURCES,
+  SYNC_STATES,
+} from '../contract/facebook.ts';
 import type { Changes, Profile } from '../contract/fields.ts';
 import type { EditUpdate, NumberApprovalInput } from '../contract/messages.ts';
 import {
@@ -183,6 +196,85 @@ const closing = ({ raw }: { raw: Record<string, unknown> }) => ({
   accountClosed: raw['accountClosed'] === true,
 });
 
+/** What was heard of a number, from the webhook, from a reading or by hand. */
+export function readNews(
+  raw: unknown,
+  { newId }: Pick<Defaults, 'newId'>,
+): Read<{ operationId: string; news: Omit<FacebookNews, 'operationId'> }> {
+  if (!isObject(raw)) return { problem: 'not an object' };
+  const { operationId = newId(), source, at, name, quality, limit, differences, undecided } = raw;
+  if (!isId(operationId)) return { problem: 'operationId is not an id' };
+  if (!isOneOf(SOURCES)(source)) return { problem: 'source is not webhook or poll' };
+  const learntAt = readDueAt(at);
+  if (!learntAt) return { problem: 'at is not a time like 2026-11-23T08:00:00Z' };
+  if (name !== undefined && !isNameNews(name))
+    return { problem: 'name is not { status, requestedName, reason }' };
+  if (quality !== undefined && !isQualityNews(quality))
+    return { problem: 'quality is not { connectionStatus, color }' };
+  if (limit !== undefined && !isLimitNews(limit)) return { problem: 'limit is not { limit, scope }' };
+  if (differences !== undefined && !isDifferences(differences))
+    return { problem: 'differences is not a list of { field, theirs }' };
+  const heard = { name, quality, limit, differences } as Partial<FacebookNews>;
+  return {
+    value: {
+      operationId,
+      news: {
+        source: source as FacebookNews['source'],
+        at: learntAt,
+        ...Object.fromEntries(Object.entries(heard).filter(([, part]) => part !== undefined)),
+        ...(undecided === true && { undecided }),
+      },
+    },
+  };
+}
+
+/** Names of Meta's may be longer than ours. */
+const isNameText = (raw: unknown) => isText(raw, 512);
+const isWord = (raw: unknown) => isText(raw, 64) && raw.length > 0;
+const isLeftOutOr = (check: (raw: unknown) => boolean) => (raw: unknown) => raw === undefined || check(raw);
+const isOneOf = (known: readonly string[]) => (raw: unknown) => known.some((one) => one === raw);
+
+const isNameNews = (raw: unknown) =>
+  isObject(raw) &&
+  isWord(raw['status']) &&
+  isLeftOutOr(isNameText)(raw['name']) &&
+  isNullOr(isNameText)(raw['requestedName']) &&
+  isNullOr((text) => isText(text, 1000))(raw['reason']) &&
+  isNullOr(isCode)(raw['code'] ?? null);
+const isCode = (raw: unknown) => isText(raw, 64) && /^[\w.-]+$/.test(raw);
+const isQualityNews = (raw: unknown) =>
+  isObject(raw) &&
+  isLeftOutOr(isWord)(raw['connectionStatus']) &&
+  isLeftOutOr(isOneOf(QUALITY_COLORS))(raw['color']);
+const isLimitNews = (raw: unknown) =>
+  isObject(raw) && isOneOf(MESSAGING_LIMITS)(raw['limit']) && isOneOf(LIMIT_SCOPES)(raw['scope']);
+const isDifferences = (raw: unknown) =>
+  isListOf(
+    raw,
+    (one) => isObject(one) && isWord(one['field']) && isNullOr((text) => isText(text, 4_096))(one['theirs']),
+  );
+
+export function readCode(raw: unknown, defaults: Defaults): Read<{ operationId: string; by: Actor }> {
+  const request = readRequest(raw ?? {}, 'operationId', defaults);
+  return request.problem !== undefined
+    ? request
+    : { value: { operationId: request.value.id, by: request.value.by } };
+}
+
+export function readResumption(
+  raw: unknown,
+  defaults: Defaults,
+): Read<{ operationId: string; by: Actor; method?: CodeMethod }> {
+  const request = readRequest(raw ?? {}, 'operationId', defaults);
+  if (request.problem !== undefined) return request;
+  const { method } = request.value.raw;
+  const known = CODE_METHODS.find((one) => one === method);
+  if (method !== undefined && !known) return { problem: 'method is not SMS or VOICE' };
+  return {
+    value: { operationId: request.value.id, by: request.value.by, ...(known && { method: known }) },
+  };
+}
+
 const isName = (text: string) => !CONTROL.test(text) && !DIRECTION.test(text);
 const isUrl = (text: string) => /^https?:\/\/[^\s/?#@\\]+([/?#][^\s\\]*)?$/i.test(text);
 const isAddress = (text: string) => /^[^\s@<>,;]+@[^\s@<>,;]+$/.test(text);
@@ -241,12 +333,13 @@ export function readEdit(raw: unknown, { strict = false } = {}): Read<EditUpdate
 export function isApprovalInput(raw: unknown): raw is NumberApprovalInput {
   if (!isObject(raw) || !isObject(raw['settings'])) return false;
   const { numberId, accountId, mobileNumber, settings, state, maxHistory, carried } = raw;
-  const { facebookDueMs, replyDueMs, approvalsNeeded } = settings;
+  const { facebookDueMs, replyDueMs, approvalsNeeded, meta } = settings;
   return (
     [numberId, accountId, mobileNumber].every(isId) &&
     isDuration(facebookDueMs) &&
     (replyDueMs === undefined || isDuration(replyDueMs)) &&
     (approvalsNeeded === undefined || approvalsNeeded === 1 || approvalsNeeded === 2) &&
+    (meta === undefined || typeof meta === 'boolean') &&
     (maxHistory === undefined || isCount(maxHistory)) &&
     // Whoever sends an update by hand may give it any id.
     (carried === undefined || (isObject(carried) && isListOf(carried['appliedEdits'], isString))) &&
@@ -279,6 +372,10 @@ function isState(raw: unknown): boolean {
     // Not in what earlier releases wrote.
     isListOf(raw['approvals'] ?? [], isDecision) &&
     isNullOr(isQuestion)(raw['question'] ?? null) &&
+    isNullOr(isProgress)(raw['facebook'] ?? null) &&
+    isNullOr(isWhatsappName)(raw['whatsappName'] ?? null) &&
+    isNullOr(isSync)(raw['sync'] ?? null) &&
+    isLeftOutOr(isQuality)(raw['quality']) &&
     typeof profile['displayName'] === 'string' &&
     Object.values(profile).every(isNullOr((value) => isText(value, 4_096)))
   );
@@ -306,5 +403,35 @@ const isQuestion = (raw: unknown) =>
   isTime(raw['at']) &&
   isActor(raw['by']) &&
   isTimeLeft(raw['remainingMs']);
+const isProgress = (raw: unknown) =>
+  isObject(raw) &&
+  isOneOf(FACEBOOK_STEPS)(raw['step']) &&
+  isOneOf(FACEBOOK_TURNS)(raw['turn']) &&
+  isTime(raw['since']) &&
+  isNullOr(isOneOf(CODE_METHODS))(raw['codeMethod']) &&
+  isNullOr(isProblem)(raw['problem']);
+const isProblem = (raw: unknown) =>
+  isObject(raw) &&
+  isText(raw['message'], 4_096) &&
+  [raw['code'], raw['subcode']].every(isNullOr((code) => Number.isSafeInteger(code))) &&
+  isNullOr((text) => isText(text, 255))(raw['fbtraceId']) &&
+  isNullOr(isTime)(raw['until']);
+const isWhatsappName = (raw: unknown) =>
+  isObject(raw) && isNameNews({ ...raw, name: raw['name'] ?? undefined }) && isTime(raw['at']);
+const isSync = (raw: unknown) =>
+  isObject(raw) &&
+  isOneOf(SYNC_STATES)(raw['state']) &&
+  isNullOr((text) => isText(text, 4_096))(raw['reason']) &&
+  isTime(raw['at']) &&
+  isDifferences(raw['differences']);
+const isQuality = (raw: unknown) =>
+  isObject(raw) &&
+  isNullOr(isOneOf(QUALITY_RATINGS))(raw['qualityRating']) &&
+  isNullOr(isOneOf(QUALITY_COLORS))(raw['qualityColor']) &&
+  isNullOr(isWord)(raw['connectionStatus']) &&
+  isNullOr(isOneOf(MESSAGING_LIMITS))(raw['messagingLimit']) &&
+  isNullOr(isOneOf(LIMIT_SCOPES))(raw['limitScope']) &&
+  [raw['qualityAt'], raw['limitAt']].every(isNullOr(isTime)) &&
+  [raw['qualitySource'], raw['limitSource']].every(isNullOr(isOneOf(SOURCES)));
 const isEnding = (raw: unknown) =>
   isObject(raw) && isId(raw['operationId']) && isActor(raw['by']) && isTime(raw['at']);

@@ -4,20 +4,36 @@
  */
 import { changedFields } from '../contract/changes.ts';
 import type { ProblemCode } from '../contract/errors.ts';
-import { type FromMeta, NOTHING_FROM_META } from '../contract/facebook.ts';
+import {
+  type CodeMethod,
+  type FacebookNews,
+  type FacebookStep,
+  type FromMeta,
+  NOTHING_FROM_META,
+  type StepResult,
+} from '../contract/facebook.ts';
 import type { Changes, Profile } from '../contract/fields.ts';
 import type { AnswerSignal, QuestionSignal } from '../contract/messages.ts';
 import {
   type Actor,
   type Decision,
-  type EventType,
   isPending,
   isSameActor,
   type NumberEvent,
   type NumberState,
   type PendingStatus,
-  type RejectionNotice,
 } from '../contract/number.ts';
+import {
+  decideFacebook,
+  resume as goOnAtFacebook,
+  judgeCode,
+  remindOfCode,
+  settleFacebook,
+  takeStep,
+} from './at-facebook.ts';
+import { hear } from './news.ts';
+import { markUnsent, takeSync } from './profile-sync.ts';
+import { between, close, later, rejectedEmail, step } from './transition.ts';
 
 export type NewDecision = Omit<Decision, 'at'>;
 
@@ -28,9 +44,38 @@ export type Command =
   | ({ type: 'ask' } & NewQuestion)
   | ({ type: 'answer' } & Answer)
   /** `stage`: the status the sender saw; null for "whichever". */
-  | { type: 'withdraw'; operationId: string; by: Actor; stage: PendingStatus | null; accountClosed?: boolean }
+  | {
+      type: 'withdraw';
+      operationId: string;
+      by: Actor;
+      stage: PendingStatus | null;
+      accountClosed?: boolean;
+      /** By the system: nobody entered the code that Meta sent. */
+      codeNotEntered?: true;
+    }
   | { type: 'release'; operationId: string; by: Actor; accountClosed?: boolean }
-  | { type: 'edit'; operationId: string; by: Actor; changes: Changes };
+  | { type: 'edit'; operationId: string; by: Actor; changes: Changes }
+  /**
+   * What came of a step at Meta. `method`: how the code was sent. `verified`: none was needed. `codeAgain`: Meta wants
+   * another one before it registers the number.
+   */
+  | {
+      type: 'facebookStep';
+      operationId: string;
+      by: Actor;
+      step: Exclude<FacebookStep, 'name'>;
+      result: StepResult;
+      method?: CodeMethod;
+      verified?: boolean;
+      codeAgain?: boolean;
+    }
+  /** What Meta says of the code that somebody entered with this operation. */
+  | { type: 'codeChecked'; operationId: string; by: Actor; result: StepResult }
+  | { type: 'remindOfCode'; operationId: string; by: Actor }
+  | { type: 'resumeFacebook'; operationId: string; by: Actor; method?: CodeMethod }
+  | { type: 'facebookNews'; operationId: string; news: Omit<FacebookNews, 'operationId'> }
+  /** Whether the profile has reached Meta. */
+  | { type: 'sync'; operationId: string; by: Actor; result: StepResult };
 
 /** What is left out by hand is null: any stage, any fields, due times by the clock. */
 export type NewQuestion = Omit<QuestionSignal, 'attempt'>;
@@ -49,7 +94,10 @@ export interface Circumstances {
 
 /** Why a command changes nothing: a problem, or (for nobody but the log) that no such question is open. */
 export type Refusal =
-  | Extract<ProblemCode, 'already_decided' | 'not_pending' | 'not_approved' | 'second_approval_needed'>
+  | Extract<
+      ProblemCode,
+      'already_decided' | 'not_pending' | 'not_approved' | 'second_approval_needed' | 'code_not_awaited'
+    >
   | 'no_question';
 export type Outcome = { state: NumberState; events: NumberEvent[] } | { refused: Refusal };
 
@@ -92,6 +140,18 @@ export function apply(state: NumberState, command: Command, at: Circumstances): 
       return release(state, command, at);
     case 'edit':
       return edit(state, command, at);
+    case 'facebookStep':
+      return takeStep(state, command, at);
+    case 'codeChecked':
+      return judgeCode(state, command, at);
+    case 'remindOfCode':
+      return remindOfCode(state, command, at);
+    case 'resumeFacebook':
+      return goOnAtFacebook(state, command, at);
+    case 'facebookNews':
+      return hear(state, command, at);
+    case 'sync':
+      return takeSync(state, command, at);
   }
 }
 
@@ -129,28 +189,6 @@ function verify(state: NumberState, decision: Decision, dueAt: string | null, at
   if (!held) return verified;
   const final = settleFacebook(verified.state, held, at);
   return { state: final.state, events: [...verified.events, ...final.events] };
-}
-
-function decideFacebook(state: NumberState, decision: Decision, at: Circumstances): Outcome {
-  if (!isPending(state.status))
-    return { refused: state.facebookDecision ? 'already_decided' : 'not_pending' };
-  if (state.facebookDecision) return { refused: 'already_decided' };
-  if (state.status === 'PENDING_FACEBOOK_APPROVAL') return settleFacebook(state, decision, at);
-  return step({ ...state, facebookDecision: decision, updatedAt: at.now }, 'facebook.held', decision, null);
-}
-
-function settleFacebook(state: NumberState, decision: Decision, at: Circumstances) {
-  return decision.outcome === 'approved'
-    ? step(close(state, 'APPROVED', at, { facebookDecision: decision }), 'facebook.approved', decision, {
-        kind: 'approved',
-        rejection: null,
-      })
-    : step(
-        close(state, 'REJECTED', at, { facebookDecision: decision }),
-        'facebook.rejected',
-        decision,
-        rejectedEmail('facebook', decision),
-      );
 }
 
 /** Turn and due time pass to the customer. Asked again, the new question takes the place of the open one. */
@@ -197,15 +235,21 @@ function withdraw(state: NumberState, command: Command & { type: 'withdraw' }, a
   if (!isPending(state.status)) return { refused: 'not_pending' };
   // A stage ends by exactly one of approve, reject and withdraw: who saw an ended stage is told.
   if (command.stage !== null && command.stage !== state.status) return { refused: 'already_decided' };
-  const { operationId, by } = command;
+  const { operationId, by, codeNotEntered } = command;
   return step(
     close(state, 'WITHDRAWN', at, { facebookDecision: null, ending: { operationId, by, at: at.now } }),
     'withdrawn',
     command,
     // Whoever withdraws knows it; the submitter is told of a withdrawal by somebody else. Of the closing of a
     // whole account its people are told once.
-    by.type === 'customer' || command.accountClosed ? null : { kind: 'withdrawn', rejection: null },
-    closing(command),
+    by.type === 'customer' || command.accountClosed
+      ? null
+      : {
+          kind: 'withdrawn',
+          rejection: null,
+          ...(codeNotEntered && { notice: { codeNotEntered } }),
+        },
+    { ...closing(command), ...(codeNotEntered && { codeNotEntered }) },
   );
 }
 
@@ -214,7 +258,7 @@ function release(state: NumberState, command: Command & { type: 'release' }, at:
   const { operationId, by } = command;
   const ending = { operationId, by, at: at.now };
   return step(
-    { ...state, status: 'RELEASED', ending, updatedAt: at.now },
+    { ...state, status: 'RELEASED', ending, facebook: null, sync: null, updatedAt: at.now },
     'released',
     command,
     null,
@@ -230,58 +274,6 @@ function edit(state: NumberState, command: Command & { type: 'edit' }, at: Circu
   const changes = changedFields(state.profile, command.changes);
   if (Object.keys(changes).length === 0) return { state, events: [] };
   const profile = { ...state.profile, ...command.changes };
-  return step({ ...state, profile, updatedAt: at.now }, 'edited', command, null, { changes });
-}
-
-/** Ends the attempt: nothing is awaited any more, and approvals that came to no verification count for nothing. */
-function close(
-  state: NumberState,
-  status: 'APPROVED' | 'REJECTED' | 'WITHDRAWN',
-  at: Circumstances,
-  rest: Partial<NumberState>,
-): NumberState {
-  const ended = { ...state, ...rest };
-  return {
-    ...ended,
-    status,
-    approvals: ended.verification?.outcome === 'approved' ? ended.approvals : [],
-    question: null,
-    waitingSince: null,
-    dueAt: null,
-    decidedAt: at.now,
-    updatedAt: at.now,
-  };
-}
-
-/** Raises the revision and writes the event of it. */
-function step(
-  next: NumberState,
-  type: EventType,
-  cause: Decision | Extract<Command, { by: Actor }>,
-  email: NumberEvent['email'],
-  data: Record<string, unknown> = {},
-): { state: NumberState; events: NumberEvent[] } {
-  const state = { ...next, revision: next.revision + 1 };
-  const decided = 'decisionId' in cause;
-  const event: NumberEvent = {
-    operationId: decided ? cause.decisionId : cause.operationId,
-    attempt: state.attempt,
-    revision: state.revision,
-    type,
-    at: state.updatedAt,
-    actor: cause.by,
-    data: decided
-      ? { outcome: cause.outcome, reason: cause.reason, code: cause.code, fields: cause.fields }
-      : data,
-    email,
-  };
-  return { state, events: [event] };
-}
-
-const between = (from: string, to: string | null) => (to === null ? 0 : Date.parse(to) - Date.parse(from));
-const later = (from: string, ms: number) => new Date(Date.parse(from) + ms).toISOString();
-
-function rejectedEmail(by: RejectionNotice['by'], decision: Decision): NumberEvent['email'] {
-  const { reason, code, fields } = decision;
-  return { kind: 'rejected', rejection: { by, reason: reason ?? '', code, fields } };
+  const sync = markUnsent(state.sync, Object.keys(changes), at.now);
+  return step({ ...state, profile, sync, updatedAt: at.now }, 'edited', command, null, { changes });
 }

@@ -2,8 +2,8 @@
  * The life of one submission (attempt) of a number: two gates, then a long editable phase.
  *
  * Handlers are synchronous up to their last change of state: they apply a command (`lifecycle.ts`) and leave
- * the rest to two lanes beside the story. One saves what changed, the other sends emails; no gate waits for
- * either. Signals are read by guards and never throw: a throw would wedge or fail the workflow.
+ * the rest to lanes beside the story. One saves what changed, one sends emails, one does what is to be done at Meta
+ * (`facebook-lane.ts`); no gate waits for the first two. Signals are read by guards and never throw: a throw would wedge or fail the workflow.
  */
 import type { SignalDefinition } from '@temporalio/common';
 import {
@@ -25,9 +25,11 @@ import {
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import {
+  codeEntered,
   customerAnswer,
   editNumber,
   facebookApproval,
+  facebookNews,
   getNumber,
   NextActionAtKey,
   type NumberApprovalInput,
@@ -35,20 +37,25 @@ import {
   NumberStatusKey,
   refresh,
   release,
+  resumeFacebook,
   supportQuestion,
   supportVerification,
   withdraw,
   workflowId,
 } from '../contract/messages.ts';
 import { isLive, isPending, type NumberEvent, type NumberState } from '../contract/number.ts';
+import { createFacebookLane } from './facebook-lane.ts';
 import {
   isApprovalInput,
   type Read,
   readAnswer,
+  readCode,
   readDecision,
   readEdit,
+  readNews,
   readQuestion,
   readRelease,
+  readResumption,
   readWithdrawal,
 } from './guards.ts';
 import { apply, type Command, complete, operationOf, type Refusal } from './lifecycle.ts';
@@ -73,7 +80,7 @@ const { sendEmails } = proxyActivities<Pick<Activities, 'sendEmails'>>({
 const REMEMBERED_EDITS = 500;
 
 /** For workflows that an earlier release started: its settings did not say. */
-const EARLIER_SETTINGS = { approvalsNeeded: 1, replyDueMs: 72 * 3_600_000 };
+const EARLIER_SETTINGS = { approvalsNeeded: 1, replyDueMs: 72 * 3_600_000, meta: false };
 
 /** A command that was applied, on its way into the database. */
 interface Change {
@@ -126,7 +133,8 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
   const circumstances = () => ({ ...settings, now: new Date().toISOString() });
   const tell = () =>
     setCurrentDetails(tellStory(mobileNumber, state, { emails, approvalsNeeded: settings.approvalsNeeded }));
-  const isIdle = () => unsaved.length === 0 && !saving && !sending && !emailsDue && allHandlersFinished();
+  const isIdle = () =>
+    unsaved.length === 0 && !saving && !sending && !emailsDue && atMeta.isIdle() && allHandlersFinished();
 
   /** Takes a new state, and shows it to operators. */
   function enter(next: NumberState): void {
@@ -150,6 +158,19 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
     enter(outcome.state);
     return change;
   }
+
+  const atMeta = createFacebookLane({
+    numberId,
+    meta: settings.meta,
+    read: () => state,
+    isSaved: () => unsaved.length === 0 && !superseded,
+    isFull: () => isLong(input.maxHistory),
+    submit: (command) => {
+      const outcome = submit(command);
+      if ('refused' in outcome && outcome.refused)
+        log.info('What came of a step at Meta counts no more', { refused: outcome.refused });
+    },
+  });
 
   /** For signals: nobody waits for an answer, so a refusal is a log line. */
   function onSignal<T>(signal: string, read: Read<T>, command: (value: T) => Command): void {
@@ -181,6 +202,18 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
       onSignal('withdraw', readWithdrawal(raw, defaults()), (value) => ({ type: 'withdraw', ...value })),
     release: (raw) =>
       onSignal('release', readRelease(raw, defaults()), (value) => ({ type: 'release', ...value })),
+    facebookNews: (raw) =>
+      onSignal('facebookNews', readNews(raw, defaults()), (value) => ({ type: 'facebookNews', ...value })),
+    codeEntered: (raw) => {
+      const { value: code, problem } = readCode(raw, defaults());
+      if (!code || !atMeta.enter(code))
+        log.warn('Signal ignored', { signal: 'codeEntered', problem: problem ?? 'no code is awaited' });
+    },
+    resumeFacebook: (raw) =>
+      onSignal('resumeFacebook', readResumption(raw, defaults()), (value) => ({
+        type: 'resumeFacebook',
+        ...value,
+      })),
     refresh: () => {
       refreshAsked = true;
     },
@@ -197,6 +230,12 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
     [facebookApproval, `Facebook decided: ${decisionShape}`],
     [supportQuestion, 'Asks the customer, who gets an email: { text, fields, dueAt, by }'],
     [customerAnswer, 'Answers the open question for the customer: { text, by }'],
+    [facebookNews, 'What Meta says of the number: { source, at, name, quality, limit, undecided }'],
+    [codeEntered, 'The code that is stored is to be checked at Meta: {} or { by }'],
+    [
+      resumeFacebook,
+      'What held it up at Meta is put right, or { method: "SMS" | "VOICE" } for another code: {}',
+    ],
     [withdraw, 'Withdraws a pending number: {} or { by }'],
     [release, 'Releases an approved number: {} or { by }'],
     [refresh, "Takes the database's state where this workflow lags behind it, e.g. after a reset: {}"],
@@ -343,7 +382,7 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
     return { status: superseded ? 'SUPERSEDED' : state.status, revision: state.revision };
   }
 
-  return Promise.race([run(), saveChanges(), sendDueEmails()]);
+  return Promise.race([run(), saveChanges(), sendDueEmails(), atMeta.run()]);
 }
 
 function isLong(maxHistory: number | undefined): boolean {

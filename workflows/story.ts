@@ -1,4 +1,5 @@
 /** A number's story in words, for whoever opens its workflow in the Temporal UI ("User Metadata"). */
+import type { FacebookProgress, FacebookTurn } from '../contract/facebook.ts';
 import {
   type Actor,
   type Decision,
@@ -32,7 +33,7 @@ export function tellStory(
   const { question } = state;
   const { emails, approvalsNeeded } = about;
   const since = question?.at ?? state.waitingSince;
-  const party = question ? "the **customer** to answer support's question" : AWAITED[state.status];
+  const party = question ? "the **customer** to answer support's question" : awaitedOf(state);
   const awaited = since ? `Waits since ${time(since)} for ${party}; due ${time(state.dueAt)}.` : `${party}.`;
   const lines = [
     `## ${state.status}`,
@@ -43,6 +44,23 @@ export function tellStory(
     `- Support: ${decided(state.verification, state)}`,
     `- Facebook: ${decided(state.facebookDecision, state)}${isHeld(state) ? ' (held until support approves)' : ''}`,
   ];
+  if (state.facebook) lines.push(...atMeta(state.facebook));
+  if (state.whatsappName) {
+    const { name, status, requestedName } = state.whatsappName;
+    const asked = requestedName === null ? '' : `, asked for "${plain(requestedName)}"`;
+    lines.push(
+      `- WhatsApp shows ${name === null ? 'no name' : `"${plain(name)}"`}${asked}: ${plain(status)}`,
+    );
+  }
+  if (state.quality.connectionStatus) {
+    const { connectionStatus, qualityColor, messagingLimit } = state.quality;
+    const told = [connectionStatus, qualityColor, messagingLimit].filter((word) => word !== null);
+    lines.push(`- Meta says: ${told.map(plain).join(', ')}`);
+  }
+  if (state.sync) {
+    const { state: sync, reason, at } = state.sync;
+    lines.push(`- Profile at Meta: ${sync} since ${time(at)}${reason ? `: ${plain(reason)}` : ''}`);
+  }
   if (approvalsNeeded > 1) {
     const given = state.approvals.map(({ by, at }) => `${who(by)} at ${time(at)}`);
     const count = `${given.length} of ${approvalsNeeded} approvals`;
@@ -58,6 +76,41 @@ export function tellStory(
 /** One line for the history row of a save, e.g. `PENDING_FACEBOOK_APPROVAL r2`. */
 export function nameSave(state: NumberState): string {
   return `${state.status} r${state.revision}`;
+}
+
+function awaitedOf({ status, facebook }: NumberState): string {
+  if (status !== 'PENDING_FACEBOOK_APPROVAL' || facebook === null) return AWAITED[status];
+  if (facebook.turn === 'facebook') return `**Facebook**: ${STEPS[facebook.step]}`;
+  return `${PARTIES[facebook.turn]}: ${facebook.problem ? plain(facebook.problem.message) : STEPS[facebook.step]}`;
+}
+
+const STEPS: Record<FacebookProgress['step'], string> = {
+  add: 'the number is added at Meta',
+  code: 'the code that Meta sends is entered',
+  register: 'the number is registered at Meta',
+  name: 'Meta decides on the name',
+  connect: 'Meta connects the number',
+};
+const PARTIES: Record<FacebookTurn, string> = {
+  facebook: '**Facebook**',
+  customer: 'the **customer**',
+  support: '**support**',
+  operator: 'an **operator**',
+};
+
+function atMeta({ step, turn, since, codeMethod, problem }: FacebookProgress): string[] {
+  const sent = step === 'code' && codeMethod ? ` (code sent by ${codeMethod})` : '';
+  const lines = [`- At Meta: ${STEPS[step]}${sent}; ${PARTIES[turn]} has to act, since ${time(since)}`];
+  if (problem) {
+    const { message, code, subcode, fbtraceId, until } = problem;
+    const facts = [
+      code !== null && `code ${code}${subcode === null ? '' : `/${subcode}`}`,
+      fbtraceId !== null && `trace ${plain(fbtraceId)}`,
+      until !== null && `goes on by itself at ${time(until)}`,
+    ].filter((fact) => fact !== false);
+    lines.push(`- Problem at Meta: ${[plain(message), ...facts].join('; ')}`);
+  }
+  return lines;
 }
 
 const isHeld = (state: NumberState) =>

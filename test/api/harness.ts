@@ -44,6 +44,8 @@ export const TEMPORAL_DOWN: NumberWorkflows = {
   answer: unavailable,
   withdraw: unavailable,
   release: unavailable,
+  enterCode: unavailable,
+  hear: unavailable,
   edit: unavailable,
   resume: unavailable,
   refresh: unavailable,

@@ -86,6 +86,7 @@ function cleanUp(env: Record<string, string>) {
     lockDb: unused,
     mailer: unused,
     workflows: TEMPORAL_DOWN,
+    meta: unused,
     config: configured(env),
     logger: { info() {}, warn() {}, error() {} },
     stopping: new AbortController().signal,

@@ -28,7 +28,7 @@ export function testConfig(url: string, more: Record<string, string> = {}): Conf
 
 export interface TestWorker {
   activities: ReturnType<typeof createEmailActivities>;
-  deps: Omit<ActivityDeps, 'workflows'>;
+  deps: Omit<ActivityDeps, 'workflows' | 'meta'>;
   close(): Promise<void>;
 }
 

@@ -63,6 +63,23 @@ function dataOf<K extends EmailKind>(
       replyDueAt: later,
       fields: [change('address')],
     },
+    'code-needed': { ...about, codeMethod: 'VOICE', dueAt: later },
+    'code-reminder': { ...about, codeMethod: 'SMS', dueAt: later },
+    'facebook-problem': { ...about, problem: change('Appeal in WhatsApp Manager.') },
+    'name-declined': {
+      ...about,
+      declined: change('Acme OFFICIAL'),
+      reason: change('It does not fit.'),
+      shown: change('Acme'),
+    },
+    quality: {
+      ...about,
+      changes: [
+        { what: 'qualityColor', from: null, to: 'RED' },
+        { what: 'connectionStatus', from: 'CONNECTED', to: change('RESTRICTED') },
+        { what: 'messagingLimit', from: 'TIER_10K', to: 'TIER_2K' },
+      ],
+    },
     'customer-comment': {
       numberId: 'num_1',
       attempt: 2,
@@ -117,6 +134,18 @@ const WORDS: Record<EmailKind, string[]> = {
   rejected: ['Acme Ltd', '+15555550123', 'num_1'],
   withdrawn: ['Acme Ltd', '+15555550123', 'num_1'],
   comment: ['Acme Ltd', '+15555550123', 'num_1', 'Is this your address?', '2026-11-30 08:00 UTC'],
+  'code-needed': ['Acme Ltd', '+15555550123', 'by a call', '2026-11-30 08:00 UTC'],
+  'code-reminder': ['Acme Ltd', '+15555550123', 'withdrawn', '2026-11-30 08:00 UTC'],
+  'facebook-problem': ['Acme Ltd', '+15555550123', 'Appeal in WhatsApp Manager.'],
+  'name-declined': ['+15555550123', 'Acme OFFICIAL', 'It does not fit.', 'shows \u2068Acme\u2069'],
+  quality: [
+    '+15555550123',
+    'RED (before: not known)',
+    'RESTRICTED (before: CONNECTED)',
+    'TIER_2K (before: TIER_10K)',
+    'start no conversations',
+    'What to do',
+  ],
   'customer-comment': [
     'Acme Ltd',
     '…0123',

@@ -52,9 +52,11 @@ test('name updates: the decision as the status of the name that was asked for', 
     name: 'Lucky Shrub',
     requestedName: 'Lucky Shrub',
     reason: null,
+    code: null,
   });
   expect(update('REJECTED', 'NAME_EMPLOYEE_ISSUE')).toMatchObject({
     status: 'DECLINED',
+    code: 'name_employee_issue',
     reason: expect.stringMatching(/person who works for the business/),
   });
   expect(update('REJECTED', 'UNKNOWN')?.reason).toMatch(/did not say why/);

@@ -12,6 +12,8 @@ import { type Database, openDatabase } from '../../db/client.ts';
 import { memberships, organizations, people } from '../../db/schema.ts';
 import { GENEROUS_LIMITS } from '../../dev/environment.ts';
 import { createMailer } from '../../email/transport.ts';
+import { openMeta } from '../../meta/deps.ts';
+import { createMetaSteps } from '../../meta/steps.ts';
 import { openClient } from '../../temporal/connect.ts';
 import { createNumberWorkflows, type NumberWorkflows } from '../../temporal/numbers.ts';
 import { createNumbersWorker } from '../../worker/worker.ts';
@@ -64,12 +66,13 @@ export async function startStack(
   const mailer = createMailer({ smtpUrl: smtp.url, from: config.MAIL_FROM });
   const { client, connection } = openClient(config, 'test');
   const workflows = createNumberWorkflows({ client, db: database.db, config });
+  const meta = createMetaSteps(openMeta({ db: database.db, config, logger }));
   let stop: (() => Promise<void>) | undefined;
 
   async function startWorker(): Promise<void> {
     const stopping = new AbortController();
     const { worker, close } = await createNumbersWorker(
-      { db: database.db, lockDb, mailer, workflows, config, logger, stopping: stopping.signal },
+      { db: database.db, lockDb, mailer, workflows, meta, config, logger, stopping: stopping.signal },
       { codePath: inject('workflowBundle') },
     );
     const running = worker.run();

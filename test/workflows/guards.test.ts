@@ -3,10 +3,13 @@ import { describe, expect, test } from 'vitest';
 import {
   isApprovalInput,
   readAnswer,
+  readCode,
   readDecision,
   readEdit,
+  readNews,
   readQuestion,
   readRelease,
+  readResumption,
   readWithdrawal,
 } from '../../workflows/guards.ts';
 import { apply } from '../../workflows/lifecycle.ts';
@@ -283,6 +286,12 @@ describe('a start input', () => {
     [state({ approvals: [{}] })],
     [state({ question: {} })],
     [state({ question: { operationId: 'op', text: '', fields: [], at: 'now', by: {}, remainingMs: 1 } })],
+    [state({ facebook: { step: 'dance' } })],
+    [state({ facebook: { step: 'code', turn: 'customer', since: 'now', codeMethod: null, problem: null } })],
+    [state({ whatsappName: { status: 'APPROVED' } })],
+    [state({ quality: { qualityRating: 'GOOD' } })],
+    [state({ sync: { state: 'lost', reason: null, at: '2026-11-02T09:00:00.000Z', differences: [] } })],
+    [{ ...input(), settings: { facebookDueMs: 1, meta: 'yes' } }],
     [state({ revision: 1.5 })],
     [state({ profile: null })],
     [state({ profile: { displayName: 5 } })],
@@ -292,11 +301,86 @@ describe('a start input', () => {
   });
 });
 
+describe('news of Meta', () => {
+  const at = '2026-11-23T08:00:00Z';
+  const news = (parts: object) => ({ source: 'webhook', at, ...parts });
+
+  test('is read with what is left out filled in, and nothing that is not known', () => {
+    const raw = news({ quality: { connectionStatus: 'A_NEW_WORD' }, extra: 1, undecided: 'yes' });
+    expect(readNews(raw, defaults)).toEqual({
+      value: {
+        operationId: 'drawn',
+        news: {
+          source: 'webhook',
+          at: '2026-11-23T08:00:00.000Z',
+          quality: { connectionStatus: 'A_NEW_WORD' },
+        },
+      },
+    });
+  });
+
+  test.each([
+    [undefined],
+    ['junk'],
+    [{ source: 'webhook' }],
+    [{ source: 'rumour', at }],
+    [{ source: 'poll', at: 'soon' }],
+    [{ source: 'poll', at: '+275760-09-13T00:00:00.000Z' }],
+    [news({ operationId: 5 })],
+    [news({ name: 'Widgets' })],
+    [news({ name: { status: '', requestedName: null, reason: null } })],
+    [news({ name: { status: 'DECLINED', requestedName: 'a\u0000b', reason: null } })],
+    [news({ name: { status: 'DECLINED', requestedName: null, reason: null, code: 'two words' } })],
+    [news({ quality: { color: 'BLUE' } })],
+    [news({ quality: { connectionStatus: 7 } })],
+    [news({ limit: { limit: 'TIER_3', scope: 'number' } })],
+    [news({ limit: { limit: 'TIER_250', scope: 'world' } })],
+    [news({ differences: [{ field: 'address' }] })],
+    [news({ differences: [{ field: '', theirs: null }] })],
+  ])('that is none is named: %j', (raw) => {
+    expect(readNews(raw, defaults).problem).toEqual(expect.any(String));
+  });
+
+  test('leaves a state that can be continued with', () => {
+    const name = {
+      status: 'DECLINED',
+      name: 'x'.repeat(512),
+      requestedName: 'y'.repeat(512),
+      reason: 'z'.repeat(1000),
+      code: 'name_format_unacceptable',
+    };
+    const raw = news({
+      name,
+      quality: { connectionStatus: 'C'.repeat(64), color: 'RED' },
+      limit: { limit: 'TIER_2K', scope: 'portfolio' },
+    });
+    const heard = readNews(raw, defaults).value ?? expect.fail('refused');
+    const circumstances = { now: at, facebookDueMs: 1, replyDueMs: 1, approvalsNeeded: 1 };
+    const outcome = apply(submittedState(), { type: 'facebookNews', ...heard }, circumstances);
+    const state = 'state' in outcome ? outcome.state : expect.fail(outcome.refused);
+    expect(isApprovalInput({ ...input(), state })).toBe(true);
+  });
+});
+
+test('a code that was entered, and what lets a number go on, are for this attempt', () => {
+  expect(readCode(undefined, defaults)).toEqual({
+    value: { operationId: 'drawn', by: { type: 'operator', id: null } },
+  });
+  expect(readCode({ attempt: 1 }, defaults).problem).toContain('another attempt');
+  expect(readResumption({ method: 'VOICE' }, defaults).value).toMatchObject({ method: 'VOICE' });
+  expect(readResumption({}, defaults).value).not.toHaveProperty('method');
+  expect(readResumption({ method: 'PIGEON' }, defaults).problem).toContain('SMS or VOICE');
+});
+
 test('no JSON value makes a guard throw', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (raw) => {
-      for (const read of [readDecision, readQuestion, readAnswer, readWithdrawal, readRelease])
+      for (const read of [readDecision, readQuestion, readAnswer, readWithdrawal, readRelease, readNews])
         read(raw, defaults);
+      for (const read of [readCode, readResumption]) read(raw, defaults);
+      const parts = { name: raw, quality: raw, limit: raw, differences: raw, undecided: raw };
+      for (const [part, value] of Object.entries(parts))
+        readNews({ source: 'poll', at: '2026-11-23T08:00:00Z', [part]: value }, defaults);
       readQuestion({ text: 'x', dueAt: raw, remainingMs: raw, stage: raw, fields: raw }, defaults);
       readEdit(raw);
       readEdit({ changes: raw });

@@ -1,5 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import {
+  FACEBOOK_TURNS,
+  LIMIT_SCOPES,
+  MESSAGING_LIMITS,
+  NAME_STATUSES,
+  QUALITY_COLORS,
+  SOURCES,
+} from '../../contract/facebook.ts';
 import { nextStep } from '../../contract/next-action.ts';
 import {
   isLive,
@@ -500,7 +508,67 @@ const anyCommand: fc.Arbitrary<Command> = fc.oneof(
       { requiredKeys: [] },
     ),
   }),
+  ...anyFromMeta(),
 );
+
+/** What is done at Meta and heard from there, in any order. */
+function anyFromMeta(): fc.Arbitrary<Command>[] {
+  const by = fc.constantFrom({ type: 'facebook' as const, id: null }, CUSTOMER);
+  const operationId = fc.uuid();
+  const until = anyDueAt;
+  const result = fc.oneof(
+    fc.constant({ done: true as const }),
+    fc.record({
+      done: fc.constant(false as const),
+      turn: fc.constantFrom(...FACEBOOK_TURNS),
+      problem: fc.record({
+        message: fc.constantFrom('One', 'Two'),
+        code: fc.option(fc.nat()),
+        subcode: fc.constant(null),
+        fbtraceId: fc.constant(null),
+        until,
+      }),
+    }),
+  );
+  const name = fc.record({
+    status: fc.constantFrom(...NAME_STATUSES),
+    requestedName: fc.constantFrom(submittedState().profile.displayName, 'Another', null),
+    reason: fc.constant(null),
+  });
+  const quality = fc.record(
+    {
+      connectionStatus: fc.constantFrom('CONNECTED', 'FLAGGED', 'PENDING'),
+      color: fc.constantFrom(...QUALITY_COLORS),
+    },
+    { requiredKeys: [] },
+  );
+  const limit = fc.record({
+    limit: fc.constantFrom(...MESSAGING_LIMITS),
+    scope: fc.constantFrom(...LIMIT_SCOPES),
+  });
+  const heard = { source: fc.constantFrom(...SOURCES), at: fc.constantFrom('2026-11-02T10:00:00.000Z') };
+  return [
+    fc.record({
+      type: fc.constant('facebookStep' as const),
+      operationId,
+      by,
+      step: fc.constantFrom('add' as const, 'code' as const, 'register' as const, 'connect' as const),
+      result,
+      verified: fc.boolean(),
+      codeAgain: fc.boolean(),
+    }),
+    fc.record({ type: fc.constantFrom('codeChecked' as const, 'sync' as const), operationId, by, result }),
+    fc.record({ type: fc.constantFrom('remindOfCode' as const, 'resumeFacebook' as const), operationId, by }),
+    fc.record({
+      type: fc.constant('facebookNews' as const),
+      operationId,
+      news: fc.record(
+        { ...heard, name, quality, limit, undecided: fc.boolean() },
+        { requiredKeys: ['source', 'at'] },
+      ),
+    }),
+  ];
+}
 
 const ORDER: NumberStatus[][] = [
   ['PENDING_VERIFICATION'],
@@ -547,7 +615,15 @@ test('any sequence of commands keeps the rules', () => {
         }
         // Only the customer's answer, a decision or a withdrawal ends a question.
         if (state.question && !next.question)
-          expect(['answer', 'verify', 'decideFacebook', 'withdraw']).toContain(command.type);
+          expect([
+            ...['answer', 'verify', 'decideFacebook', 'withdraw'],
+            // Facebook's decision on the name.
+            ...['facebookNews', 'facebookStep'],
+          ]).toContain(command.type);
+        // What is to be done at Meta and whether the profile has reached it, only a number has that may be there.
+        if (next.facebook || next.sync)
+          expect(['PENDING_FACEBOOK_APPROVAL', 'APPROVED']).toContain(next.status);
+        if (events.length === 0) expect(next).toEqual(state);
         if (!isLive(state.status)) expect(events).toEqual([]);
         state = next;
       }

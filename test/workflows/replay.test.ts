@@ -8,21 +8,26 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { describe, expect, inject, test } from 'vitest';
+import { encrypt, secretsOf } from '../../auth/secrets.ts';
+import type { FacebookNews } from '../../contract/facebook.ts';
+import { newId } from '../../contract/ids.ts';
 import {
   facebookApproval,
   type QuestionSignal,
   supportVerification,
   workflowId,
 } from '../../contract/messages.ts';
+import { keepCode } from '../../db/meta-codes.ts';
 import type { NumberRow } from '../../db/number-row.ts';
 import { dataConverter } from '../../temporal/data-converter.ts';
 import { createNumberWorkflows } from '../../temporal/numbers.ts';
 import { acceptNumber, readState } from '../support/accepted.ts';
+import { startGate, type TestGate } from '../support/gate.ts';
 import { COLLEAGUE, CUSTOMER, decision, SUPPORT } from '../support/number-state.ts';
 import { createAccount, startStack, type TestStack } from '../support/stack.ts';
 
 const folder = fileURLToPath(new URL('../histories/', import.meta.url));
-const release = 'r2';
+const release = 'r3';
 
 describe.runIf(process.env['RECORD_HISTORIES'])('record', () => {
   test('histories of every kind of life', async () => {
@@ -38,12 +43,25 @@ describe.runIf(process.env['RECORD_HISTORIES'])('record', () => {
       await stack.close();
     }
   });
+
+  test('histories of every kind of life at Meta', async () => {
+    const gate = await startGate();
+    try {
+      for (const [name, live] of Object.entries(livesAtMeta)) {
+        const row = await acceptNumber(gate.stack.db, (await createAccount(gate.stack.db)).id);
+        await live(gate, row);
+        await save(gate.stack, row, name);
+      }
+    } finally {
+      await gate.close();
+    }
+  });
 });
 
 const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
 
 test('there are histories to replay', () => {
-  expect(files.length).toBeGreaterThanOrEqual(Object.keys(lives).length);
+  expect(files.length).toBeGreaterThanOrEqual(Object.keys({ ...lives, ...livesAtMeta }).length);
 });
 
 test.each(files)('%s replays', async (file) => {
@@ -159,6 +177,109 @@ const lives: Record<string, (stack: TestStack, row: NumberRow) => Promise<void>>
     await handleOf(stack, row).result();
   },
 };
+
+/** The same where numbers are brought to Meta. */
+const livesAtMeta: Record<string, (gate: TestGate, row: NumberRow) => Promise<void>> = {
+  'meta-approved': async (gate, row) => {
+    await register(gate, row);
+    await approveName(gate, row);
+    await endOf(gate, row, 'release');
+  },
+  'meta-code-wrong': async (gate, row) => {
+    await verify(gate, row);
+    const right = gate.theirs(row).code?.value ?? '';
+    await enterCode(gate, row, right === '000000' ? '111111' : '000000');
+    await until(async () => (await readState(gate.stack.db, row.id)).facebook?.problem != null);
+    await gate.stack.workflows.resume(row, { ...asked(), method: 'VOICE' });
+    await until(async () => (await readState(gate.stack.db, row.id)).facebook?.codeMethod === 'VOICE');
+    await gate.atStep(row, 'code', 'customer');
+    await enterCode(gate, row);
+    await gate.atStep(row, 'name');
+    await hear(gate, row, { name: nameOf(row, 'DECLINED') });
+    await handleOf(gate.stack, row).result();
+  },
+  'meta-problem': async (gate, row) => {
+    gate.refuse('/phone_numbers', 131042);
+    await verify(gate, row, 'add');
+    await gate.stack.workflows.resume(row, asked());
+    await gate.atStep(row, 'code', 'customer');
+    await endOf(gate, row, 'withdraw');
+  },
+  'meta-edited': async (gate, row) => {
+    await register(gate, row);
+    await approveName(gate, row);
+    gate.refuse('/whatsapp_business_profile', 131009);
+    const edit = (displayName: string) =>
+      gate.stack.workflows.edit(row, newId('op'), { changes: { displayName }, by: CUSTOMER });
+    await edit('Another name');
+    await until(async () => (await readState(gate.stack.db, row.id)).sync?.state === 'failed');
+    await edit('A third name');
+    await until(async () => (await readState(gate.stack.db, row.id)).sync?.state === 'synced');
+    await hear(gate, row, {
+      quality: { connectionStatus: 'FLAGGED' },
+      name: { ...nameOf(row, 'APPROVED'), name: 'A third name', requestedName: 'A third name' },
+    });
+    await until(async () => (await readState(gate.stack.db, row.id)).quality.connectionStatus === 'FLAGGED');
+    await endOf(gate, row, 'release');
+  },
+  'meta-by-hand': async (gate, row) => {
+    await verify(gate, row);
+    await gate.stack.workflows.decide(row, 'facebook', { ...decision({ decisionId: 'op_fb' }), attempt: 1 });
+    await until(async () => (await readState(gate.stack.db, row.id)).status === 'APPROVED');
+    await enterCode(gate, row);
+    await gate.atStep(row, null);
+    await endOf(gate, row, 'release');
+  },
+};
+
+const asked = () => ({ operationId: newId('op'), attempt: 1, by: CUSTOMER });
+const nameOf = (row: NumberRow, status: string) => ({
+  status,
+  requestedName: row.displayName,
+  reason: null,
+});
+
+async function verify(gate: TestGate, row: NumberRow, step = 'code'): Promise<void> {
+  await gate.stack.workflows.start(row);
+  await gate.stack.workflows.decide(row, 'verification', { ...decision(), attempt: 1 });
+  await gate.atStep(row, step, 'customer');
+}
+
+async function register(gate: TestGate, row: NumberRow): Promise<void> {
+  await verify(gate, row);
+  await enterCode(gate, row);
+  await gate.atStep(row, 'name');
+  await until(async () => (await readState(gate.stack.db, row.id)).sync?.state === 'synced');
+}
+
+async function approveName(gate: TestGate, row: NumberRow): Promise<void> {
+  await hear(gate, row, { name: nameOf(row, 'APPROVED') });
+  await until(async () => (await readState(gate.stack.db, row.id)).status === 'APPROVED');
+  await gate.atStep(row, null);
+}
+
+async function enterCode({ stack, theirs }: TestGate, row: NumberRow, code?: string): Promise<void> {
+  const { operationId, ...by } = asked();
+  const encrypted = await encrypt(secretsOf(stack.config), code ?? theirs(row).code?.value ?? '');
+  await keepCode(stack.db, row.id, { operationId, code: encrypted });
+  await stack.workflows.enterCode(row, { operationId, ...by });
+}
+
+async function hear({ stack }: TestGate, row: NumberRow, news: Partial<FacebookNews>): Promise<void> {
+  const { operationId } = asked();
+  await stack.workflows.hear(row, {
+    operationId,
+    source: 'webhook',
+    at: new Date().toISOString(),
+    ...news,
+  });
+}
+
+async function endOf({ stack }: TestGate, row: NumberRow, how: 'release' | 'withdraw'): Promise<void> {
+  if (how === 'release') await stack.workflows.release(row, asked());
+  else await stack.workflows.withdraw(row, { ...asked(), stage: null });
+  await handleOf(stack, row).result();
+}
 
 const question = (operationId: string): QuestionSignal => ({
   operationId,

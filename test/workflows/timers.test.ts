@@ -8,6 +8,7 @@ import type { Activities } from '../../activities/index.ts';
 import { createSaveActivity } from '../../activities/save.ts';
 import {
   getNumber,
+  META_TASK_QUEUE,
   NextActionAtKey,
   NUMBER_WORKFLOW,
   type NumberApprovalInput,
@@ -18,15 +19,15 @@ import {
   workflowId,
 } from '../../contract/messages.ts';
 import { type NumberRow, stateOf } from '../../db/number-row.ts';
-import { acceptNumber } from '../support/accepted.ts';
+import { acceptNumber, readEmails, readEvents } from '../support/accepted.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { decision } from '../support/number-state.ts';
 import { createAccount } from '../support/stack.ts';
 
 let env: TestWorkflowEnvironment;
 let database: TestDatabase;
-let worker: Worker;
-let running: Promise<void>;
+let workers: Worker[];
+let running: Promise<unknown>;
 /** How often the mail server was asked, and at what (skipped) time it was last. */
 const asked: Date[] = [];
 
@@ -40,37 +41,39 @@ beforeAll(async () => {
     namespace: env.namespace ?? 'default',
     searchAttributes: { [NumberStatusKey.name]: 2, [NumberOwnerKey.name]: 2, [NextActionAtKey.name]: 6 },
   });
-  const activities: Pick<Activities, 'save' | 'sendEmails'> = {
+  const activities: Pick<Activities, 'save' | 'sendEmails' | 'addNumber' | 'requestCode'> = {
     ...createSaveActivity({ db: database.db, mailDomain: 'numbers.example' }),
     // A mail server that never takes anything, as its activity reports it.
     async sendEmails() {
       asked.push(new Date(await env.currentTimeMs()));
       throw ApplicationFailure.retryable('421 try later', 'email_deferred');
     },
+    // A Meta that sends codes which nobody gets.
+    addNumber: async () => ({ configured: true, done: true }),
+    requestCode: async () => ({ done: true, needed: true }),
   };
-  worker = await Worker.create({
-    connection: env.nativeConnection,
-    taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: inject('workflowBundle') },
-    activities,
-  });
-  running = worker.run();
+  const queue = (taskQueue: string) => ({ connection: env.nativeConnection, taskQueue, activities });
+  workers = [
+    await Worker.create({ ...queue(TASK_QUEUE), workflowBundle: { codePath: inject('workflowBundle') } }),
+    await Worker.create(queue(META_TASK_QUEUE)),
+  ];
+  running = Promise.all(workers.map((worker) => worker.run()));
 });
 
 afterAll(async () => {
-  worker.shutdown();
+  for (const worker of workers) worker.shutdown();
   await running;
   await env.teardown();
   await database.drop();
 });
 
-async function start(row: NumberRow) {
+async function start(row: NumberRow, settings: Partial<NumberApprovalInput['settings']> = {}) {
   const input: NumberApprovalInput = {
     numberId: row.id,
     accountId: row.accountId,
     mobileNumber: row.mobileNumber,
     state: stateOf(row),
-    settings: { facebookDueMs: 1000 },
+    settings: { facebookDueMs: 1000, ...settings },
   };
   return env.client.workflow.start(NUMBER_WORKFLOW, {
     workflowId: workflowId(row),
@@ -104,4 +107,37 @@ test('a number that waits for months wakes nobody and still hears its decision',
   expect(after.historyLength).toBe(before);
   await handle.signal(supportVerification, { ...decision(), attempt: 1 });
   await expect.poll(async () => (await handle.query(getNumber)).status).toBe('PENDING_FACEBOOK_APPROVAL');
+});
+
+test('a code that nobody enters: a reminder after 23 days, withdrawn after 30', async () => {
+  const row = await acceptNumber(database.db, (await createAccount(database.db)).id);
+  const handle = await start(row, { meta: true });
+  await handle.signal(supportVerification, { ...decision(), attempt: 1 });
+  await expect.poll(async () => (await handle.query(getNumber)).facebook?.step).toBe('code');
+  const { length: before } = (await handle.fetchHistory()).events ?? [];
+  const types = async () => (await readEvents(database.db, row.id)).map(({ type }) => type).slice(3);
+  await env.sleep('22 days');
+  expect(await types()).toEqual([]);
+  await env.sleep('2 days');
+  await expect.poll(types).toEqual(['facebook.code_reminder']);
+  await env.sleep('5 days');
+  expect((await handle.query(getNumber)).status).toBe('PENDING_FACEBOOK_APPROVAL');
+  await env.sleep('2 days');
+  await expect.poll(types).toEqual(['facebook.code_reminder', 'withdrawn']);
+  expect((await readEvents(database.db, row.id)).at(-1)).toMatchObject({
+    actor: { type: 'system', id: null },
+    data: { codeNotEntered: true },
+  });
+  expect((await readEmails(database.db, row.id)).map(({ kind }) => kind)).toEqual([
+    'submitted',
+    'verified',
+    'code-needed',
+    'code-reminder',
+    'withdrawn',
+  ]);
+  await expect(handle.result()).resolves.toMatchObject({ status: 'WITHDRAWN' });
+  const timers = (await handle.fetchHistory()).events
+    ?.slice(before)
+    .filter((one) => one.timerStartedEventAttributes);
+  expect(timers?.length).toBe(1);
 });

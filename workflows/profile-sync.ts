@@ -1,0 +1,44 @@
+/** The rules of the profile's way to Meta: an edit is ours at once, and reaches Meta after it. Pure, as `lifecycle.ts`. */
+import type { Sync } from '../contract/facebook.ts';
+import type { NumberState } from '../contract/number.ts';
+import { isSameName } from './at-facebook.ts';
+import type { Circumstances, Command, Outcome } from './lifecycle.ts';
+import { step } from './transition.ts';
+
+/** Of these Meta knows nothing. */
+const OURS_ALONE = ['incomingUrl', 'callbackProfileId'];
+
+/** An edit of what Meta shows is on its way there; `sync` is null where the profile never goes there. */
+export function markUnsent(sync: Sync | null, edited: string[], now: string): Sync | null {
+  if (sync === null || edited.every((field) => OURS_ALONE.includes(field))) return sync;
+  return { ...sync, state: 'pending', reason: null, at: now };
+}
+
+/** The profile has reached Meta as it is, or why it has not. */
+export function takeSync(
+  state: NumberState,
+  command: Command & { type: 'sync' },
+  at: Circumstances,
+): Outcome {
+  const { sync: before } = state;
+  const { result } = command;
+  if (before === null) return { refused: 'not_approved' };
+  if (result.done) {
+    if (before.state === 'synced') return { state, events: [] };
+    const sync: Sync = { state: 'synced', reason: null, at: at.now, differences: [] };
+    return step({ ...requested(state, at.now), sync, updatedAt: at.now }, 'synced', command, null);
+  }
+  const { message: reason } = result.problem;
+  if (before.state === 'failed' && before.reason === reason) return { state, events: [] };
+  const sync: Sync = { ...before, state: 'failed', reason, at: at.now };
+  return step({ ...state, sync, updatedAt: at.now }, 'sync.failed', command, null, { reason });
+}
+
+/** A display name that was edited was asked for with the rest of the profile; what WhatsApp shows Meta decides. */
+function requested(state: NumberState, now: string): NumberState {
+  const { whatsappName: known, profile } = state;
+  const requestedName = profile.displayName;
+  if (known === null || isSameName(known.requestedName ?? known.name, requestedName)) return state;
+  const asked = { status: 'PENDING_REVIEW', requestedName, reason: null, code: null, at: now };
+  return { ...state, whatsappName: { name: known.name, ...asked } };
+}
