@@ -31,6 +31,7 @@ import { acceptanceRoutes } from './routes/acceptance.ts';
 import { accountRoutes } from './routes/account.ts';
 import { accountsRoutes } from './routes/accounts.ts';
 import { apiKeyRoutes } from './routes/api-keys.ts';
+import { atFacebookRoutes } from './routes/at-facebook.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { callbackProfileRoutes } from './routes/callback-profiles.ts';
 import { categoryRoutes } from './routes/categories.ts';
@@ -81,6 +82,7 @@ const ROUTES = [
   editRoutes,
   resubmissionRoutes,
   endingRoutes,
+  atFacebookRoutes,
   eventRoutes,
   callbackProfileRoutes,
   imageRoutes,

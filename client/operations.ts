@@ -28,6 +28,7 @@ import {
   callbackProfileView,
 } from '../contract/callback-profiles.ts';
 import { submissionCheck } from '../contract/checks.ts';
+import { codeResend, facebookResumption, verificationCode } from '../contract/facebook-fields.ts';
 import { commentBody, decisionBody, numberFields } from '../contract/fields.ts';
 import { metaConnectionBody, metaConnectionView } from '../contract/meta-connection.ts';
 import { newStaff, personChange, personPage, personQuery, personView } from '../contract/people.ts';
@@ -70,6 +71,24 @@ export const OPERATIONS = {
     },
     withdraw: { id: 'withdrawNumber', call: 'POST /v1/numbers/{id}/withdrawal', answer: numberView },
     release: { id: 'releaseNumber', call: 'DELETE /v1/numbers/{id}' },
+    enterCode: {
+      id: 'enterVerificationCode',
+      call: 'POST /v1/numbers/{id}/verification-code',
+      body: verificationCode,
+      answer: numberView,
+    },
+    resendCode: {
+      id: 'resendVerificationCode',
+      call: 'POST /v1/numbers/{id}/verification-code/resend',
+      body: codeResend,
+      answer: numberView,
+    },
+    resumeAtFacebook: {
+      id: 'resumeAtFacebook',
+      call: 'POST /v1/numbers/{id}/facebook-resumption',
+      body: facebookResumption,
+      answer: numberView,
+    },
     events: { id: 'listEvents', call: 'GET /v1/numbers/{id}/events', query: pages, page: eventPage },
     comment: {
       id: 'commentOnNumber',
