@@ -52,7 +52,7 @@ export function isHeldUp({ facebook, sync }: Pick<FromMeta, 'facebook' | 'sync'>
   const isUnsent = sync !== null && (sync.state === 'failed' || sync.differences.length > 0);
   // After a wrong code another one is asked for, or entered.
   if (facebook === null || isCodeAwaited(facebook)) return isUnsent;
-  return isUnsent || facebook.problem !== null || facebook.turn !== 'facebook' || facebook.step === 'connect';
+  return isUnsent || facebook.problem !== null || facebook.turn !== 'facebook';
 }
 
 /** How a step went. Trouble that passes by itself is not among these: it fails the activity, which is tried again. */

@@ -126,7 +126,9 @@ const facebookView = z
         '`add`: it is added to the WhatsApp Business Account. `code`: a code proves that it is yours. `register`: it is registered. `name`: Facebook looks at the name. `connect`: approved, but not connected.',
       ),
     turn: z.enum(FACEBOOK_TURNS).describe('Who has to act before it goes on.'),
-    since: time.describe('Since when it is at this step.'),
+    since: time.describe(
+      'Since when it is at this step; while a code is awaited, since the last one was sent.',
+    ),
     codeMethod: z
       .enum(CODE_METHODS)
       .nullable()

@@ -267,10 +267,10 @@ function goOn(
     const isNew = sync === null;
     return isNew ? { ...again, step: 'add', since: at.now, codeMethod: method ?? null } : null;
   }
-  // Connected by being registered anew.
-  if (before.step === 'connect') return { ...before, ...again, step: 'register', since: at.now };
   const wantsCode = method !== undefined && before.step === 'code' && before.turn === 'customer';
   if (!wantsCode && !isHeldUp({ facebook: before, sync: null })) return before;
+  // Connected by being registered anew.
+  if (before.step === 'connect') return { ...before, ...again, step: 'register', since: at.now };
   return { ...before, ...again, codeMethod: wantsCode ? method : before.codeMethod };
 }
 

@@ -134,7 +134,13 @@ async function live(input: NumberApprovalInput, cancelled: Promise<never>): Prom
   const tell = () =>
     setCurrentDetails(tellStory(mobileNumber, state, { emails, approvalsNeeded: settings.approvalsNeeded }));
   const isIdle = () =>
-    unsaved.length === 0 && !saving && !sending && !emailsDue && atMeta.isIdle() && allHandlersFinished();
+    unsaved.length === 0 &&
+    !saving &&
+    !sending &&
+    !emailsDue &&
+    // What is to be done at Meta then, the newer attempt does.
+    (superseded || atMeta.isIdle()) &&
+    allHandlersFinished();
 
   /** Takes a new state, and shows it to operators. */
   function enter(next: NumberState): void {

@@ -40,7 +40,7 @@ export const reviewRoutes: Routes = async (app, { api }) => {
       schema: {
         summary: 'List what waits for a decision',
         description:
-          "The review queue: support's verifications and Facebook's decisions, over all accounts. Resubmissions first, then the longest waiting.",
+          "The review queue: support's verifications and Facebook's decisions, over all accounts. Resubmissions first, then the longest waiting. A number on its way at Meta is not among them before its turn is support's (`facebook`).",
         operationId: 'listReviews',
         tags: ['Review'],
         querystring: reviewQuery,

@@ -1,4 +1,5 @@
 /** The whole way of numbers at Meta: a real Temporal server, a real database, a simulated Meta over HTTP. */
+import { eq } from 'drizzle-orm';
 import Long from 'long';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { encrypt, secretsOf } from '../../auth/secrets.ts';
@@ -9,7 +10,7 @@ import { getNumber, workflowId } from '../../contract/messages.ts';
 import { nextStep } from '../../contract/next-action.ts';
 import { keepCode } from '../../db/meta-codes.ts';
 import type { NumberRow } from '../../db/number-row.ts';
-import { metaRegistrations } from '../../db/schema.ts';
+import { metaRegistrations, numbers } from '../../db/schema.ts';
 import { OUR_ACCOUNT } from '../../dev/meta/accounts.ts';
 import { createNumberWorkflows } from '../../temporal/numbers.ts';
 import { acceptNumber, readEmails, readEvents, readNumber, readState } from '../support/accepted.ts';
@@ -366,6 +367,14 @@ describe('an approved number', () => {
     await poll(async () => (await stateOf(row)).sync?.state).toBe('synced');
     await expectAgreement(row);
   });
+});
+
+test('an attempt that a newer one has taken over leaves what is at Meta to that one', async () => {
+  const row = await registeredNumber();
+  await stack.db.update(numbers).set({ attempt: 2, revision: 50 }).where(eq(numbers.id, row.id));
+  await stack.workflows.withdraw(row, { operationId: newId('op'), ...by, stage: null });
+  await expect(handleOf(row).result()).resolves.toMatchObject({ status: 'SUPERSEDED' });
+  expect(theirs(row).registered).toBe(true);
 });
 
 test('a workflow that was terminated goes on where the row is', async () => {
