@@ -7,30 +7,31 @@ import { metaNumbers, numberEvents } from './schema.ts';
 const UNCHECKED_SECONDS = 60;
 
 /**
- * Keeps a code for its check. False where another one is being checked, or there is no such number at Meta. A repeat
- * of the same operation is taken again, unless it was checked.
+ * Keeps a code for its check. False where another one is being checked, or there is no such number at Meta. A repeat of
+ * an operation keeps it once more, unless Meta was asked: then what it said stays.
  */
 export async function keepCode(
   db: Database,
   numberId: string,
   { operationId, code }: { operationId: string; code: string },
 ): Promise<boolean> {
-  const { code: kept, codeOperationId, updatedAt } = metaNumbers;
-  const rows = await db
+  const { code: kept, codeOperationId, codeOutcome, updatedAt } = metaNumbers;
+  const isNew = sql`${codeOperationId} is distinct from ${operationId}`;
+  const isOver = sql`${updatedAt} < now() - make_interval(secs => ${UNCHECKED_SECONDS})`;
+  await db
     .update(metaNumbers)
     .set({ code, codeOperationId: operationId, codeOutcome: null, updatedAt: sql`now()` })
     .where(
       and(
         eq(metaNumbers.numberId, numberId),
-        or(
-          isNull(kept),
-          eq(codeOperationId, operationId),
-          sql`${updatedAt} < now() - make_interval(secs => ${UNCHECKED_SECONDS})`,
-        ),
+        or(and(isNew, or(isNull(kept), isOver)), and(eq(codeOperationId, operationId), isNull(codeOutcome))),
       ),
-    )
-    .returning({ numberId: metaNumbers.numberId });
-  return rows.length > 0;
+    );
+  const [row] = await db
+    .select({ operationId: codeOperationId })
+    .from(metaNumbers)
+    .where(eq(metaNumbers.numberId, numberId));
+  return row?.operationId === operationId;
 }
 
 /** Keeps the PIN that the customer says is set at Meta, encrypted, in the place of the one before. */

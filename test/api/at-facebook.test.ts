@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { decrypt, secretsOf } from '../../auth/secrets.ts';
 import { newId } from '../../contract/ids.ts';
 import type { NumberView } from '../../contract/views.ts';
-import { changeMetaNumber } from '../../db/meta-numbers.ts';
+import { keepCode } from '../../db/meta-codes.ts';
+import { changeMetaNumber, settleCode } from '../../db/meta-numbers.ts';
 import { readNumber } from '../support/accepted.ts';
 import { startGate, type TestGate } from '../support/gate.ts';
 import { readMeta } from '../support/meta.ts';
@@ -128,6 +129,19 @@ describe('the code', () => {
       detail: expect.stringContaining('Another code is being checked'),
     });
   });
+});
+
+it('a code that Meta was asked about is not kept once more by a repeat', async () => {
+  const number = await awaitingCode();
+  const { db } = gate.stack;
+  const code = { operationId: newId('op'), code: 'encrypted' };
+  expect(await keepCode(db, number.id, code)).toBe(true);
+  expect(await keepCode(db, number.id, { ...code, operationId: newId('op') })).toBe(false);
+  await settleCode(db, { numberId: number.id, codeOperationId: code.operationId }, 'wrong');
+  expect(await keepCode(db, number.id, code)).toBe(true);
+  expect(await readMeta(db, number.id)).toMatchObject({ code: null, codeOutcome: 'wrong' });
+  expect(await keepCode(db, number.id, { ...code, operationId: newId('op') })).toBe(true);
+  expect(await keepCode(db, 'num_unknown', code)).toBe(false);
 });
 
 describe('another code', () => {
