@@ -26,6 +26,29 @@ export function newId<P extends IdPrefix>(prefix: P): `${P}_${string}` {
   return `${prefix}_${randomUUIDv7().replaceAll('-', '')}`;
 }
 
+/** UUIDv7s in ascending order, for what arrived together: 4,096 at the most. */
+export function orderedUuids(count: number): string[] {
+  if (count > 4_096) throw new RangeError(`${count} ids cannot be drawn in order at once`);
+  const first = randomUUIDv7();
+  // The 12 bits after the time and the version are free to use as a counter (RFC 9562, 6.2).
+  return Array.from(
+    { length: count },
+    (_, index) => `${first.slice(0, 15)}${index.toString(16).padStart(3, '0')}${randomUUIDv7().slice(18)}`,
+  );
+}
+
+/** The id, of which the database has only the UUID. */
+export function idOf<P extends IdPrefix>(prefix: P, uuid: string): `${P}_${string}` {
+  return `${prefix}_${uuid.replaceAll('-', '')}`;
+}
+
+/** The UUID of an id in its form, null where the id is none of that prefix. */
+export function uuidOf(prefix: IdPrefix, id: string): string | null {
+  const [, a, b, c, d, e] =
+    /^\w+_([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/.exec(id) ?? [];
+  return id.startsWith(`${prefix}_`) && e !== undefined ? [a, b, c, d, e].join('-') : null;
+}
+
 /** What ids drawn since a time are greater than; the time in milliseconds since 1970. */
 export function firstId(prefix: IdPrefix, time: number): string {
   return `${prefix}_${Math.trunc(time).toString(16).padStart(12, '0')}`;

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator';
+import { Logger, runMigrations } from 'graphile-worker';
 import type { Config } from '../contract/config.ts';
 import { type Database, openDatabase } from './client.ts';
 import { LOCK_NOT_AVAILABLE, sqlStateOf } from './errors.ts';
@@ -23,6 +24,8 @@ const TURN_PAUSE_MS = 200;
 const LOCK_WAIT = '3s';
 const TRY_MS = 120_000;
 const PAUSE_MS = 2_000;
+
+const silent = new Logger(() => () => {});
 
 const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url));
 
@@ -42,6 +45,8 @@ export async function migrateDatabase(
       else if (!done.unindexed.has(migration.folderMillis)) continue;
       await index(db, migration, steps);
     }
+    // The queue's own tables, which statements of ours add jobs to.
+    await runMigrations({ connectionString: config.DATABASE_URL, logger: silent });
   } finally {
     await db.close();
   }

@@ -8,6 +8,7 @@ import {
   boolean,
   check,
   customType,
+  date,
   index,
   integer,
   jsonb,
@@ -17,10 +18,18 @@ import {
   timestamp,
   unique,
   uniqueIndex,
+  uuid,
 } from 'drizzle-orm/pg-core';
 import type { AuditType } from '../contract/audit.ts';
 import type { MessageStatus } from '../contract/callback-profiles.ts';
 import type { BusinessCategory } from '../contract/categories.ts';
+import type {
+  DeliveryAttempt,
+  DeliveryState,
+  OffReason,
+  StoredType,
+  TargetKind,
+} from '../contract/deliveries.ts';
 import type {
   ConnectionState,
   FacebookProblem,
@@ -551,6 +560,99 @@ export const metaRegistrations = pgTable(
   },
   (t) => [index('meta_registrations_number').on(t.mobileNumber, t.at)],
 );
+
+/**
+ * What Meta told, one row for each message, status and other change, and what we tell customers ourselves. Never changed,
+ * but for `workedOffAt`. Partitioned by `day`; a partition is dropped when it is old. An id is `evt_…` outside.
+ */
+export const events = pgTable(
+  'events',
+  {
+    /** In the order of one webhook. */
+    id: uuid().notNull(),
+    /** Of Meta's own time for it, so that a repeat is looked for, and found, in one partition. UTC. */
+    day: date({ mode: 'string' }).notNull(),
+    /** By which a repeat is recognised: half a SHA-256 of what names it at Meta. */
+    key: uuid().notNull(),
+    /** Events are read in the order of `(txid, id)` and below the oldest transaction under way, like the change feed. */
+    txid: xid8().notNull().default(sql`pg_current_xact_id()`),
+    type: text().$type<StoredType>().notNull(),
+    /** Meta's time for it; ours where Meta has none. */
+    at: at('at').notNull(),
+    createdAt,
+    /** Null: nobody of ours has that WhatsApp Business Account, or that number in it. */
+    accountId: text('account_id'),
+    numberId: text('number_id'),
+    /** Meta's id of the WhatsApp Business Account, and its word for what changed; null for what we tell ourselves. */
+    wabaId: text('waba_id'),
+    field: text(),
+    /** JSON as it is sent on: Meta's `value` cut to this, or the further members of `data`. Text, as `jsonb` refuses \u0000. */
+    content: text().notNull(),
+    /** When it was done what a change asks for. */
+    workedOffAt: at('worked_off_at'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.id, t.day] }),
+    unique('events_key').on(t.key, t.day),
+    index('events_account').on(t.accountId, t.txid, t.id).where(sql`${t.accountId} is not null`),
+  ],
+);
+
+/** That an event is to reach a target. Partitioned by week of `day`: looking for what is due opens each. `dlv_…` outside. */
+export const deliveries = pgTable(
+  'deliveries',
+  {
+    /** The event's. */
+    id: uuid().notNull(),
+    day: date({ mode: 'string' }).notNull(),
+    targetId: text('target_id').notNull(),
+    numberId: text('number_id').notNull(),
+    /** Of number and end user: deliveries of one conversation go one after another. */
+    conversation: bigint({ mode: 'bigint' }).notNull(),
+    /** `pending` until the target took it, or the last try has failed. */
+    state: text().$type<DeliveryState>().notNull().default('pending'),
+    /** Since it was made or replayed. */
+    tries: integer().notNull().default(0),
+    nextAt: at('next_at').notNull().defaultNow(),
+    attempts: jsonb().$type<DeliveryAttempt[]>().notNull().default([]),
+    createdAt,
+    /** When it was taken, or given up. */
+    settledAt: at('settled_at'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.id, t.day] }),
+    index('deliveries_due').on(t.targetId, t.nextAt, t.id).where(sql`${t.state} = 'pending'`),
+    index('deliveries_number').on(t.numberId, t.id),
+    index('deliveries_failed').on(t.numberId, t.id).where(sql`${t.state} = 'failed'`),
+    check('deliveries_state', sql`${t.state} in ('pending', 'delivered', 'failed')`),
+  ],
+);
+
+/** Where deliveries go: the Incoming URL of a number, or a callback profile. Made when there is something for it. */
+export const targets = pgTable('targets', {
+  /** The number's or the profile's. */
+  id: text().primaryKey(),
+  accountId: text('account_id')
+    .notNull()
+    .references(() => organizations.id, { onDelete: 'cascade' }),
+  kind: text().$type<TargetKind>().notNull(),
+  /** `whsec_…`, encrypted; null until something was signed with it, or somebody asked for it. */
+  secret: text(),
+  /** Signs along until then. */
+  previousSecret: text('previous_secret'),
+  previousValidUntil: at('previous_valid_until'),
+  /** Since when and why nothing is sent; null while it is. */
+  offAt: at('off_at'),
+  offReason: text('off_reason').$type<OffReason>(),
+  /** The first failure since the last success. */
+  failingSince: at('failing_since'),
+  /** Failures since the last success. */
+  failures: integer().notNull().default(0),
+  /** Before this nothing is sent: it has failed too often, or asked for time. */
+  openUntil: at('open_until'),
+  lastSuccessAt: at('last_success_at'),
+  createdAt,
+});
 
 /** The timeline: what happened to a number, over all attempts. */
 export const numberEvents = pgTable(

@@ -1,0 +1,51 @@
+/** Partitions of events and deliveries: made ahead, and dropped whole when they are old. */
+import { sql } from 'drizzle-orm';
+import type { Database } from './client.ts';
+import { LOCK_NOT_AVAILABLE, sqlStateOf } from './errors.ts';
+
+/** Meta repeats for 7 days what we did not take: a day's partition may get rows for so long, and one more for clocks. */
+export const LATE_DAYS = 8;
+/** Days ahead that partitions are made for: so long may the process be away that makes them. */
+const AHEAD_DAYS = 14;
+/** Days that what was told is kept, from its arrival. */
+export const KEPT_DAYS = 30;
+/** Whoever writes queues behind a drop that waits, so it waits shortly and comes again. */
+const LOCK_WAIT = '300ms';
+
+/** Makes what is missing around a day. */
+export async function addPartitions(db: Database, now: Date): Promise<void> {
+  const today = dayOf(now);
+  await db.execute(
+    sql`select add_partitions(${today}::date - ${LATE_DAYS}::int, ${today}::date + ${AHEAD_DAYS}::int)`,
+  );
+}
+
+/** Drops partitions whose rows are all older than they are kept. Returns their names; what is busy is left for the next time. */
+export async function dropOldPartitions(db: Database, now: Date): Promise<string[]> {
+  const { rows } = await db.execute<{ name: string }>(sql`
+    select part.relname as name from pg_inherits
+    join pg_class part on part.oid = inhrelid
+    join pg_class parent on parent.oid = inhparent
+    where parent.relname in ('events', 'deliveries') and parent.relnamespace = current_schema()::regnamespace
+      and to_date(right(part.relname, 8), 'YYYYMMDD') + case parent.relname when 'events' then 1 else 7 end
+        <= ${dayOf(now)}::date - ${KEPT_DAYS + LATE_DAYS}::int
+    order by name`);
+  const dropped: string[] = [];
+  for (const { name } of rows) {
+    try {
+      await db.transaction(async (tx) => {
+        await tx.execute(sql`select set_config('lock_timeout', ${LOCK_WAIT}, true)`);
+        await tx.execute(sql`drop table ${sql.identifier(name)}`);
+      });
+      dropped.push(name);
+    } catch (error) {
+      if (sqlStateOf(error) !== LOCK_NOT_AVAILABLE) throw error;
+    }
+  }
+  return dropped;
+}
+
+/** A day in UTC, `YYYY-MM-DD`. */
+export function dayOf(time: Date): string {
+  return time.toISOString().slice(0, 10);
+}

@@ -1,0 +1,51 @@
+/** Targets: their secrets, and whether anything is sent to them. */
+import { eq, sql } from 'drizzle-orm';
+import type { TargetKind } from '../contract/deliveries.ts';
+import type { Transaction } from './client.ts';
+import { targets } from './schema.ts';
+
+export type TargetRow = typeof targets.$inferSelect;
+
+/** How long a secret signs along after it was replaced. */
+export const SECRET_OVERLAP_HOURS = 24;
+
+/**
+ * Gives a target a new secret, encrypted as `sealed` (`delivery/secrets.ts` makes them); the one that it has signs along
+ * for a day. Makes the target where there is none. `id`: the number's or the profile's, which the caller may change.
+ */
+export async function rotateSecret(
+  tx: Transaction,
+  target: { id: string; accountId: string; kind: TargetKind; sealed: string },
+): Promise<{ previousValidUntil: Date | null }> {
+  const { sealed, ...rest } = target;
+  const [row] = await tx
+    .insert(targets)
+    .values({ ...rest, secret: sealed })
+    .onConflictDoUpdate({
+      target: targets.id,
+      set: {
+        secret: sealed,
+        previousSecret: targets.secret,
+        previousValidUntil: sql`case when ${targets.secret} is not null then now() + make_interval(hours => ${SECRET_OVERLAP_HOURS}) end`,
+      },
+    })
+    .returning({ previousValidUntil: targets.previousValidUntil });
+  return { previousValidUntil: row?.previousValidUntil ?? null };
+}
+
+/** Switches a target on again: what is due is sent at once. False where it was on, or there is none. */
+export async function switchOn(tx: Transaction, id: string): Promise<boolean> {
+  const { rows } = await tx.execute(sql`
+    with switched as (
+      update ${targets} set off_at = null, off_reason = null, failing_since = null, failures = 0, open_until = null
+      where id = ${id} and off_at is not null returning id
+    )
+    select graphile_worker.add_job('forward', json_build_object('targets', json_build_array(id))) from switched`);
+  return rows.length > 0;
+}
+
+/** The target, or null where nothing was ever to be sent there and nobody asked for its secret. */
+export async function getTarget(tx: Transaction, id: string): Promise<TargetRow | null> {
+  const [row] = await tx.select().from(targets).where(eq(targets.id, id));
+  return row ?? null;
+}

@@ -1,0 +1,148 @@
+import { randomUUID } from 'node:crypto';
+import { asc, eq, sql } from 'drizzle-orm';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newId } from '../../contract/ids.ts';
+import { insertOwnEvents } from '../../db/own-events.ts';
+import { addPartitions, dropOldPartitions } from '../../db/partitions.ts';
+import { deliveries, events, numbers, targets } from '../../db/schema.ts';
+import { storeUpdates } from '../../db/updates.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { callbackProfile, connectWaba, messageUpdate, numberAtMeta } from '../support/forwarding.ts';
+import { createAccount } from '../support/stack.ts';
+
+let database: TestDatabase;
+let accountId: string;
+let waba: { id: string; wabaId: string };
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  accountId = (await createAccount(database.db)).id;
+  waba = await connectWaba(database.db, accountId);
+});
+afterAll(() => database.drop());
+
+const storedOf = (numberId: string) =>
+  database.db.select().from(events).where(eq(events.numberId, numberId)).orderBy(asc(events.id));
+const deliveriesOf = (numberId: string) =>
+  database.db.select().from(deliveries).where(eq(deliveries.numberId, numberId)).orderBy(asc(deliveries.id));
+const jobs = async (task: string) => {
+  const { rows } = await database.db.execute<{ payload: Record<string, unknown> }>(sql`
+    delete from graphile_worker._private_jobs using graphile_worker._private_tasks tasks
+    where tasks.id = task_id and identifier = ${task} returning payload`);
+  return rows.map(({ payload }) => payload);
+};
+
+test('a message is stored once, with its delivery, its target and one job', async () => {
+  const number = await numberAtMeta(database.db, accountId, waba.id);
+  const update = messageUpdate(waba, number, { content: '{"text":"\\u0000 \\ud83d"}' });
+  expect(await storeUpdates(database.db, [update])).toMatchObject({ stored: 1, deliveries: 1 });
+  // Again, in the same webhook and beside another.
+  const other = messageUpdate(waba, number);
+  expect(await storeUpdates(database.db, [update, other, other])).toMatchObject({ stored: 1, deliveries: 1 });
+
+  const stored = await storedOf(number.id);
+  expect(stored).toMatchObject([
+    { key: update.key, accountId, wabaId: waba.wabaId, content: update.content },
+    { key: other.key },
+  ]);
+  expect(await deliveriesOf(number.id)).toMatchObject(
+    stored.map(({ id, day }) => ({ id, day, targetId: number.id, state: 'pending', tries: 0 })),
+  );
+  const [target] = await database.db.select().from(targets).where(eq(targets.id, number.id));
+  expect(target).toMatchObject({ accountId, kind: 'incoming', secret: null, offAt: null });
+  expect(await jobs('forward')).toEqual([{ targets: [number.id] }, { targets: [number.id] }]);
+});
+
+test('an event counts only where WABA and digits belong to the same connection', async () => {
+  const stranger = (await createAccount(database.db)).id;
+  const theirs = await connectWaba(database.db, stranger);
+  const number = await numberAtMeta(database.db, accountId, waba.id);
+  const wrong = messageUpdate(theirs, number);
+  const unknown = messageUpdate({ wabaId: '1' }, number);
+  expect(await storeUpdates(database.db, [wrong, unknown])).toMatchObject({ stored: 2, deliveries: 0 });
+  expect(await storedOf(number.id)).toEqual([]);
+  const kept = await database.db.select().from(events).where(eq(events.key, wrong.key));
+  expect(kept).toMatchObject([{ accountId: stranger, numberId: null }]);
+});
+
+test('a number that was released and submitted anew is the live one', async () => {
+  const ours = await connectWaba(database.db, null);
+  const live = await numberAtMeta(database.db, accountId, ours.id);
+  const { mobileNumber } = live;
+  const old = await numberAtMeta(database.db, accountId, ours.id, { mobileNumber, status: 'RELEASED' });
+  await storeUpdates(database.db, [messageUpdate(ours, live)]);
+  expect(await storedOf(old.id)).toEqual([]);
+  expect(await storedOf(live.id)).toHaveLength(1);
+});
+
+test('a status goes to the callback profile that asked for it, while that is active', async () => {
+  const profile = await callbackProfile(database.db, accountId);
+  const paused = await callbackProfile(database.db, accountId, { active: false });
+  const number = await numberAtMeta(database.db, accountId, waba.id, { callbackProfileId: profile });
+  const other = await numberAtMeta(database.db, accountId, waba.id, { callbackProfileId: paused });
+  const status = (of: typeof number, status: string) =>
+    messageUpdate(waba, of, { type: 'message.status', status });
+  await storeUpdates(database.db, [status(number, 'read'), status(number, 'sent'), status(other, 'read')]);
+  expect(await storedOf(number.id)).toHaveLength(2);
+  expect(await deliveriesOf(number.id)).toMatchObject([{ targetId: profile }]);
+  expect(await deliveriesOf(other.id)).toEqual([]);
+});
+
+test('changes are stored with their account and worked off where the connection is known', async () => {
+  const number = await numberAtMeta(database.db, accountId, waba.id);
+  const change = { type: 'change', field: 'phone_number_name_update', phoneNumberId: null } as const;
+  await jobs('work-off');
+  await storeUpdates(database.db, [
+    messageUpdate(waba, number, change),
+    messageUpdate(waba, number, { ...change, digits: null }),
+    messageUpdate({ wabaId: '2' }, number, change),
+  ]);
+  expect(await storedOf(number.id)).toMatchObject([{ type: 'change', accountId }]);
+  expect(await jobs('work-off')).toHaveLength(2);
+});
+
+test('our own events are stored once per operation, and go where they are sent to', async () => {
+  const number = await numberAtMeta(database.db, accountId, waba.id);
+  const own = {
+    numberId: number.id,
+    type: 'number.quality_changed' as const,
+    at: new Date(),
+    operationId: newId('op'),
+    data: { qualityColor: 'RED' },
+  };
+  const insert = (...all: Parameters<typeof insertOwnEvents>[1]) =>
+    database.db.transaction((tx) => insertOwnEvents(tx, all));
+  const [id] = await insert(own);
+  expect(id).toMatch(/^dlv_/);
+  expect(await insert(own)).toEqual([]);
+  // There is no profile that it could go to.
+  expect(await insert({ ...own, type: 'test', target: 'callback' })).toEqual([]);
+  expect(await deliveriesOf(number.id)).toHaveLength(1);
+});
+
+test('an update of long ago is recognised when it comes again, and one of a day without partition is stored', async () => {
+  const number = await numberAtMeta(database.db, accountId, waba.id);
+  const old = messageUpdate(waba, number, { at: new Date('2020-01-01'), key: randomUUID() });
+  expect(await storeUpdates(database.db, [old, old])).toMatchObject({ stored: 1 });
+  const later = new Date(Date.now() + 90 * 24 * 3_600_000);
+  const update = messageUpdate(waba, number, { at: later });
+  expect(await storeUpdates(database.db, [update], later)).toMatchObject({ stored: 1 });
+});
+
+test('partitions are dropped when nothing in them is younger than 30 days', async () => {
+  const number = await numberAtMeta(database.db, accountId, waba.id);
+  await storeUpdates(database.db, [messageUpdate(waba, number)]);
+  const day = 24 * 3_600_000;
+  const at = (days: number) => new Date(Date.now() + days * day);
+  await addPartitions(database.db, new Date());
+  await dropOldPartitions(database.db, at(38));
+  expect(await storedOf(number.id)).toHaveLength(1);
+  expect(await deliveriesOf(number.id)).toHaveLength(1);
+  const dropped = await dropOldPartitions(database.db, at(39));
+  expect(dropped).toContain(`events_${new Date().toISOString().slice(0, 10).replaceAll('-', '')}`);
+  expect(await storedOf(number.id)).toEqual([]);
+  // Of deliveries a week goes at once.
+  await dropOldPartitions(database.db, at(46));
+  expect(await deliveriesOf(number.id)).toEqual([]);
+  expect(await database.db.select().from(numbers).where(eq(numbers.id, number.id))).toHaveLength(1);
+});
