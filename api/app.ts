@@ -49,6 +49,7 @@ import { invitationRoutes } from './routes/invitations.ts';
 import { linkPageRoutes } from './routes/link-pages.ts';
 import { memberRoutes } from './routes/members.ts';
 import { metaConnectionRoutes } from './routes/meta-connection.ts';
+import { metaWebhookRoutes } from './routes/meta-webhook.ts';
 import { numberRoutes } from './routes/numbers.ts';
 import { oidcRoutes } from './routes/oidc.ts';
 import { peopleRoutes } from './routes/people.ts';
@@ -108,6 +109,7 @@ const ROUTES = [
   decisionLinkRoutes,
   personRoutes,
   peopleRoutes,
+  metaWebhookRoutes,
   healthRoutes,
   problemRoutes,
 ];

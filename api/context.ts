@@ -13,6 +13,7 @@ import { mailDomain } from '../db/email-rows.ts';
 import { createImageStore, type ImageStore } from '../images/store.ts';
 import { graphOf } from '../meta/deps.ts';
 import type { Graph } from '../meta/graph.ts';
+import { type UrlRules, urlRules } from '../targets/target-url.ts';
 import type { MailWorkflows } from '../temporal/mail.ts';
 import type { NumberWorkflows } from '../temporal/numbers.ts';
 import { createWatch, type Watch } from './watch.ts';
@@ -28,7 +29,7 @@ export interface ApiContext extends ApiDeps {
   /** Put before the paths that are answered: where clients reach the API, or empty for relative ones. */
   publicUrl: string;
   /** Which URLs are taken. */
-  urls: { allowHttp: boolean };
+  urls: UrlRules;
   /** The same for what has to be whole: links in emails. Without PUBLIC_URL, outside production, where the API listens. */
   wholeUrl: string;
   auth: Auth;
@@ -53,8 +54,7 @@ export type Routes = FastifyPluginAsyncZod<{ api: ApiContext }>;
 /** Throws a `ConfigError` where a setting is missing that only the API needs. */
 export function createContext(deps: ApiDeps): ApiContext {
   const { config } = deps;
-  const allowHttp =
-    config.NODE_ENV !== 'production' && (config.ALLOW_HTTP_URLS ?? config.NODE_ENV === 'development');
+  const urls = urlRules(config);
   const publicUrl = config.PUBLIC_URL?.replace(/\/+$/, '') ?? '';
   if (config.NODE_ENV === 'production' && publicUrl === '') {
     throw new ConfigError(
@@ -65,12 +65,12 @@ export function createContext(deps: ApiDeps): ApiContext {
   const auth = createAuth(deps.db, config, wholeUrl);
   return {
     ...deps,
-    urls: { allowHttp },
+    urls,
     publicUrl,
     wholeUrl,
     auth,
     decisionTokens: createDecisionTokens(auth.keysFor('decision links')),
-    fields: numberFields({ allowHttp }),
+    fields: numberFields(urls),
     acceptance: {
       verificationDueMs: config.VERIFICATION_DUE_HOURS * 3_600_000,
       workingTime: workingTimeOf(config),

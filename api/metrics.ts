@@ -5,10 +5,10 @@ import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { CONNECTION_STATES } from '../contract/facebook.ts';
 import { NUMBER_STATUSES, PENDING_STATUSES, STAGES } from '../contract/number.ts';
+import { within } from '../contract/within.ts';
 import type { Database } from '../db/client.ts';
 import { emails, metaConnections, numbers } from '../db/schema.ts';
 import { unstarted } from '../db/started.ts';
-import { within } from './within.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

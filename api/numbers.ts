@@ -10,13 +10,13 @@ import type { QuotaExceeded, Taken } from '../db/accept.ts';
 import type { KeyedRequest } from '../db/idempotency.ts';
 import { type NumberRow, stateOf } from '../db/number-row.ts';
 import { getNumber, isInTimeline, type NumberOfAccount } from '../db/read.ts';
+import { targetProblem } from '../targets/target-url.ts';
 import { WorkflowClosed } from '../temporal/numbers.ts';
 import { type Caller, tenantOf, viewerOf } from './auth.ts';
 import type { ApiContext } from './context.ts';
 import { etagOf } from './etag.ts';
 import { type Answer, earlierAnswer, type Operation } from './idempotency.ts';
 import { invalidField, ProblemError } from './problems.ts';
-import { targetProblem } from './target-url.ts';
 
 export const numberParams = z.object({
   id: anyId.meta(about('The number, as it was answered.', 'num_019b2c3d4e5f7a8b9c0d1e2f3a4b5c6d')),
@@ -111,7 +111,7 @@ export async function checkTarget(
 ): Promise<Answer | null> {
   if (!url) return null;
   const earlier = await earlierAnswer(api.db, keyed);
-  const problem = earlier ? null : await targetProblem(url);
+  const problem = earlier ? null : await targetProblem(url, api.urls);
   if (problem !== null) throw invalidField(pointer, 'unsafe_target', problem);
   return earlier;
 }

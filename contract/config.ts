@@ -204,6 +204,11 @@ export const configSchema = z.object({
   SHUTDOWN_GRACE_SECONDS: z.coerce.number().min(0).max(600).default(30),
   /** Take http Incoming URLs, for development; ignored in production. Default: where NODE_ENV is development. */
   ALLOW_HTTP_URLS: flag.optional(),
+  /** Delivery: the one address (`host:port`) that may be called although it is not public; ignored in production. */
+  SAMPLE_ENDPOINT: z
+    .string()
+    .regex(/^[^\s/:]+:\d+$/, 'a host and a port, like 127.0.0.1:8026')
+    .optional(),
 });
 
 export type Config = z.output<typeof configSchema>;

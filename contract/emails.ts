@@ -2,6 +2,8 @@
  * What each email tells of, as it was when the email was written: the JSON kept in `emails.data`.
  * Plain types only. Aliases, not interfaces: they fit a JSON column.
  */
+
+import type { OffReason, TargetKind } from './deliveries.ts';
 import type { CodeMethod } from './facebook.ts';
 import type { CommentNotice, NumberStatus, QualityChange, RejectionNotice, Stage } from './number.ts';
 
@@ -133,6 +135,22 @@ export type MetaTroubleData = {
   toStaff: boolean;
 };
 
+/** To the customer: nothing is sent to their Incoming URL or callback profile any more. */
+export type TargetOffData = {
+  what: TargetKind;
+  reason: OffReason;
+  /** Since when it has failed: RFC 3339, UTC. */
+  since: string;
+  /** Scheme, host and port. */
+  origin: string;
+  /** The number's or the profile's id. */
+  reference: string;
+  /** E.164; null for a callback profile. */
+  mobileNumber: string | null;
+  /** What the customer calls the number or the profile. */
+  name: string;
+};
+
 /** The data of each kind of email. */
 export type EmailData = {
   submitted: NumberEmailData;
@@ -154,6 +172,7 @@ export type EmailData = {
   'staff-invitation': StaffInvitationData;
   'account-closed': AccountClosedData;
   'meta-trouble': MetaTroubleData;
+  'target-off': TargetOffData;
   'review-digest': ReviewEmailData;
   'review-escalation': ReviewEmailData;
 };

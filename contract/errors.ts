@@ -22,6 +22,12 @@ export const PROBLEMS = {
     advice:
       'Send "Authorization: Bearer <API key>" with a key that is neither revoked nor expired, or sign in: POST /v1/session.',
   },
+  wrong_signature: {
+    status: 401,
+    title: 'The signature is wrong',
+    advice:
+      'The body is not signed with a secret that is known here. Compare META_APP_SECRETS with the app secret at Meta; a proxy must not change the body.',
+  },
   forbidden: {
     status: 403,
     title: 'Not allowed',

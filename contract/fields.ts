@@ -81,7 +81,7 @@ function url(options: { protocols: string[]; max: number; name: string; about: A
   );
 }
 
-/** A URL that we call for a customer. Whether it is safe to call is judged apart (`api/target-url.ts`): that asks DNS. */
+/** A URL that we call for a customer. Whether it is safe to call is judged apart (`targets/target-url.ts`): that asks DNS. */
 export function targetUrl({ allowHttp, ...about }: About & { allowHttp: boolean }) {
   return url({
     protocols: allowHttp ? ['https:', 'http:'] : ['https:'],

@@ -179,6 +179,7 @@ export const EVENT_TYPES = [
   'synced',
   'sync.failed',
   'sync.differs',
+  'target.off',
 ] as const;
 /** Types of timeline events. Part of the public contract: a name is never given another meaning. */
 export type EventType = (typeof EVENT_TYPES)[number];
@@ -214,6 +215,7 @@ export const EMAIL_KINDS = [
   'staff-invitation',
   'account-closed',
   'meta-trouble',
+  'target-off',
   'review-digest',
   'review-escalation',
 ] as const;

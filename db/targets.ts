@@ -1,7 +1,7 @@
 /** Targets: their secrets, and whether anything is sent to them. */
-import { eq, sql } from 'drizzle-orm';
+import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { TargetKind } from '../contract/deliveries.ts';
-import type { Transaction } from './client.ts';
+import type { Database, Transaction } from './client.ts';
 import { targets } from './schema.ts';
 
 export type TargetRow = typeof targets.$inferSelect;
@@ -45,7 +45,18 @@ export async function switchOn(tx: Transaction, id: string): Promise<boolean> {
 }
 
 /** The target, or null where nothing was ever to be sent there and nobody asked for its secret. */
-export async function getTarget(tx: Transaction, id: string): Promise<TargetRow | null> {
+export async function getTarget(tx: Database | Transaction, id: string): Promise<TargetRow | null> {
   const [row] = await tx.select().from(targets).where(eq(targets.id, id));
   return row ?? null;
+}
+
+/** Gives a target the secret that its first delivery is signed with. Returns the one that it has then. */
+export async function keepFirstSecret(db: Database, id: string, sealed: string): Promise<string> {
+  await db
+    .update(targets)
+    .set({ secret: sealed })
+    .where(and(eq(targets.id, id), isNull(targets.secret)));
+  const [row] = await db.select({ secret: targets.secret }).from(targets).where(eq(targets.id, id));
+  if (!row?.secret) throw new Error(`The target ${id} is gone`);
+  return row.secret;
 }

@@ -16,6 +16,7 @@ import { metaTrouble } from './templates/meta-trouble.ts';
 import { rejected } from './templates/rejected.ts';
 import { reviewDigest, reviewEscalation, reviewRequest } from './templates/review.ts';
 import { submitted } from './templates/submitted.ts';
+import { targetOff } from './templates/target-off.ts';
 import { verified } from './templates/verified.ts';
 import { withdrawn } from './templates/withdrawn.ts';
 
@@ -39,6 +40,7 @@ const TEMPLATES: { [K in EmailKind]: (data: EmailData[K]) => Letter } = {
   'staff-invitation': staffInvitation,
   'account-closed': accountClosed,
   'meta-trouble': metaTrouble,
+  'target-off': targetOff,
   'review-digest': reviewDigest,
   'review-escalation': reviewEscalation,
 };

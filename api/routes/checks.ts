@@ -3,12 +3,12 @@ import { submissionCheck } from '../../contract/checks.ts';
 import type { Submission } from '../../contract/fields.ts';
 import { submissionWarnings } from '../../contract/warnings.ts';
 import { findLive } from '../../db/read.ts';
+import { targetProblem } from '../../targets/target-url.ts';
 import { answers, GUARDED } from '../answers.ts';
 import { customerOf } from '../auth.ts';
 import type { ApiContext, Routes } from '../context.ts';
 import type { Fault } from '../problems.ts';
 import { referenceFaults } from '../references.ts';
-import { targetProblem } from '../target-url.ts';
 import { bodyFaults } from '../validation.ts';
 
 export const checkRoutes: Routes = async (app, { api }) => {
@@ -65,7 +65,7 @@ async function faultsBeyondForm(
   { mobileNumber, incomingUrl, ...named }: Partial<Submission>,
 ): Promise<Fault[]> {
   const faults = await referenceFaults(api.db, accountId, named);
-  const unsafe = incomingUrl ? await targetProblem(incomingUrl) : null;
+  const unsafe = incomingUrl ? await targetProblem(incomingUrl, api.urls) : null;
   if (unsafe !== null) faults.push({ pointer: '/incomingUrl', code: 'unsafe_target', detail: unsafe });
   const live = mobileNumber === undefined ? null : await findLive(api.db, accountId, mobileNumber);
   if (live) {

@@ -1,10 +1,10 @@
 /** Health: alive, and ready to take requests. */
 import { sql } from 'drizzle-orm';
 import { z } from 'zod';
+import { within } from '../../contract/within.ts';
 import { answers } from '../answers.ts';
 import type { Routes } from '../context.ts';
 import { ProblemError } from '../problems.ts';
-import { within } from '../within.ts';
 
 const DATABASE_DEADLINE_MS = 2_000;
 

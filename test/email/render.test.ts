@@ -120,6 +120,15 @@ function dataOf<K extends EmailKind>(
       at: later,
       toStaff: true,
     },
+    'target-off': {
+      what: 'incoming',
+      reason: 'failing',
+      since: later,
+      origin: 'https://example.com',
+      reference: 'num_1',
+      mobileNumber: '+15555550123',
+      name: change('Acme Ltd'),
+    },
     'review-digest': reviews,
     'review-escalation': reviews,
   };
@@ -161,6 +170,7 @@ const WORDS: Record<EmailKind, string[]> = {
   'staff-invitation': ['Wanda', '2026-11-30 08:00 UTC'],
   'account-closed': ['Acme Ltd', '2026-11-30 08:00 UTC'],
   'meta-trouble': ['Acme Ltd', '102290129340398', '190', 'AbCdEf', '2026-11-30 08:00 UTC'],
+  'target-off': ['Acme Ltd', '+15555550123', 'num_1', 'https://example.com', '2026-11-30 08:00 UTC'],
   'review-digest': ['Acme Ltd', '…0123', 'num_1', 'and 6 more'],
   'review-escalation': ['Acme Ltd', '…0123', 'num_1', 'and 6 more'],
 };

@@ -1,12 +1,17 @@
 /** Numbers at Meta with targets, and what Meta would tell of them. */
 import { randomUUID } from 'node:crypto';
+import pino from 'pino';
+import { loadConfig } from '../../contract/config.ts';
 import { newId } from '../../contract/ids.ts';
 import type { Database } from '../../db/client.ts';
 import type { NumberRow } from '../../db/number-row.ts';
 import { conversationOf } from '../../db/own-events.ts';
 import { callbackProfiles, metaConnections, metaNumbers, type numbers } from '../../db/schema.ts';
 import type { Update } from '../../db/updates.ts';
+import type { Observer } from '../../delivery/forwarder.ts';
+import { forward, type TermDeps } from '../../delivery/term.ts';
 import { acceptNumber } from './accepted.ts';
+import { AUTH_SECRET } from './stack.ts';
 
 /** A WhatsApp Business Account of an account's own; null: ours. */
 export async function connectWaba(
@@ -65,5 +70,40 @@ export function messageUpdate(
     conversation: conversationOf(number.digits, from),
     content: JSON.stringify({ messages: [{ from, id, type: 'text', text: { body: text } }] }),
     ...rest,
+  };
+}
+
+/** A process's work on a database, with a clock that can be put forward. */
+export async function startForwarding(
+  database: { db: Database; url: string },
+  env: Record<string, string>,
+  rest: Partial<TermDeps> = {},
+) {
+  const config = loadConfig({ NODE_ENV: 'test', DATABASE_URL: database.url, AUTH_SECRET, ...env });
+  let ahead = 0;
+  const stopping = new AbortController();
+  const told: string[] = [];
+  const observer: Observer = {
+    delivered: () => told.push('delivered'),
+    failed: (reason) => told.push(reason),
+    switchedOff: (reason) => told.push(`off: ${reason}`),
+    scanned: () => {},
+  };
+  const now = () => new Date(Date.now() + ahead);
+  const logger = pino({ level: 'silent' });
+  const workOffChange = async () => {};
+  const deps = { db: database.db, config, logger, observer, workOffChange, now, ...rest };
+  const ended = forward(deps, stopping.signal, stopping.signal);
+  return {
+    config,
+    told,
+    now,
+    putForward: (ms: number) => {
+      ahead += ms;
+    },
+    async stop() {
+      stopping.abort();
+      await ended;
+    },
   };
 }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { isPublic, targetProblem } from '../../api/target-url.ts';
+import { isPublic, type Resolve, targetProblem } from '../../targets/target-url.ts';
+
+const problemOf = (url: string, resolve: Resolve) => targetProblem(url, { sampleEndpoint: null }, resolve);
 
 const answering =
   (...addresses: string[]) =>
@@ -42,7 +44,7 @@ describe('literal addresses', () => {
     'https://[ff02::1]/',
     'https://[2001:db8::1]/',
   ])('refuses %s', async (url) => {
-    expect(await targetProblem(url, answering('8.8.8.8'))).toMatch(/private, local or reserved/);
+    expect(await problemOf(url, answering('8.8.8.8'))).toMatch(/private, local or reserved/);
   });
 
   it.each([
@@ -52,7 +54,7 @@ describe('literal addresses', () => {
     'https://[64:ff9b::8.8.8.8]/',
     'https://[2002:808:808::1]/',
   ])('takes %s', async (url) => {
-    expect(await targetProblem(url, answering('127.0.0.1'))).toBeNull();
+    expect(await problemOf(url, answering('127.0.0.1'))).toBeNull();
   });
 });
 
@@ -66,31 +68,31 @@ describe('names', () => {
     'db.internal',
     'db.internal.',
   ])('refuses %s whatever DNS says', async (name) => {
-    expect(await targetProblem(`https://${name}/`, answering('8.8.8.8'))).toMatch(/private network/);
+    expect(await problemOf(`https://${name}/`, answering('8.8.8.8'))).toMatch(/private network/);
   });
 
   it('refuses a name of which one answer is not public', async () => {
-    expect(await targetProblem('https://example.com/', answering('8.8.8.8', '10.0.0.1'))).not.toBeNull();
-    expect(await targetProblem('https://example.com/', answering('::ffff:10.0.0.1'))).not.toBeNull();
-    expect(await targetProblem('https://example.com/', answering('8.8.8.8', '2606:4700::1'))).toBeNull();
+    expect(await problemOf('https://example.com/', answering('8.8.8.8', '10.0.0.1'))).not.toBeNull();
+    expect(await problemOf('https://example.com/', answering('::ffff:10.0.0.1'))).not.toBeNull();
+    expect(await problemOf('https://example.com/', answering('8.8.8.8', '2606:4700::1'))).toBeNull();
   });
 
   it('takes a name that does not resolve, or not in time', async () => {
     const fails = () => Promise.reject(new Error('ENOTFOUND'));
     const hangs = () => new Promise<never>(() => {});
-    expect(await targetProblem('https://example.com/', fails)).toBeNull();
-    expect(await targetProblem('https://example.com/', hangs)).toBeNull();
+    expect(await problemOf('https://example.com/', fails)).toBeNull();
+    expect(await problemOf('https://example.com/', hangs)).toBeNull();
   });
 
   it('refuses names without a dot: only a private network knows them', async () => {
     for (const name of ['postgres', 'temporal.', 'ai']) {
-      expect(await targetProblem(`https://${name}/`, answering('8.8.8.8'))).not.toBeNull();
+      expect(await problemOf(`https://${name}/`, answering('8.8.8.8'))).not.toBeNull();
     }
   });
 
   it('takes names that only look local', async () => {
     for (const name of ['localhost.example.com', 'mylocal.example', 'internal.example.com']) {
-      expect(await targetProblem(`https://${name}/`, answering('8.8.8.8'))).toBeNull();
+      expect(await problemOf(`https://${name}/`, answering('8.8.8.8'))).toBeNull();
     }
   });
 });

@@ -1,0 +1,65 @@
+/** What came of tries to deliver, and what it means for their targets: many at once, in one statement. */
+import { sql } from 'drizzle-orm';
+import type { DeliveryAttempt, DeliveryState } from '../contract/deliveries.ts';
+import type { Database } from './client.ts';
+import { deliveries, targets } from './schema.ts';
+
+export interface Settled {
+  id: string;
+  day: string;
+  state: DeliveryState;
+  /** When the next try is due; of no meaning unless it is pending. */
+  nextAt: Date;
+  attempt: DeliveryAttempt;
+}
+
+export interface TargetOutcome {
+  id: string;
+  failures: number;
+  failingSince: Date | null;
+  openUntil: Date | null;
+  /** Null where there was no success. */
+  lastSuccessAt: Date | null;
+}
+
+/** Tries that are kept of a delivery, with those of its replays. */
+const KEPT_ATTEMPTS = 30;
+
+/** Can be repeated only where it failed. A delivery that is settled meanwhile stays as it is. */
+export async function settleDeliveries(
+  db: Database,
+  settled: Settled[],
+  outcomes: TargetOutcome[],
+): Promise<void> {
+  const tries = settled.map(({ id, day, state, nextAt, attempt }) => ({
+    id,
+    day,
+    state,
+    next_at: nextAt,
+    attempt,
+  }));
+  const changes = outcomes.map(({ id, failures, failingSince, openUntil, lastSuccessAt }) => ({
+    id,
+    failures,
+    failing_since: failingSince,
+    open_until: openUntil,
+    last_success_at: lastSuccessAt,
+  }));
+  await db.execute(sql`
+    with tried as (
+      select * from jsonb_to_recordset(${JSON.stringify(tries)}::jsonb)
+        as tried (id uuid, day date, state text, next_at timestamptz, attempt jsonb)
+    ), changed as (
+      select * from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb)
+        as changed (id text, failures int, failing_since timestamptz, open_until timestamptz, last_success_at timestamptz)
+    ), settled as (
+      update ${deliveries} d set state = tried.state, tries = d.tries + 1, next_at = tried.next_at,
+        settled_at = case when tried.state <> 'pending' then (tried.attempt ->> 'at')::timestamptz end,
+        attempts = case when jsonb_array_length(d.attempts) < ${KEPT_ATTEMPTS} then d.attempts else d.attempts - 0 end
+          || jsonb_build_array(tried.attempt)
+      from tried where d.id = tried.id and d.day = tried.day and d.state = 'pending'
+    )
+    update ${targets} t set failures = changed.failures, failing_since = changed.failing_since,
+      open_until = changed.open_until, last_success_at = coalesce(changed.last_success_at, t.last_success_at)
+    from changed where t.id = changed.id and t.off_at is null`);
+}

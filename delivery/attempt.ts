@@ -1,0 +1,81 @@
+/** Trying one delivery: what is sent is read, signed, sent, and judged. */
+import type { Logger } from 'pino';
+import { idOf } from '../contract/ids.ts';
+import { webhookBody } from '../contract/webhook-body.ts';
+import type { Database } from '../db/client.ts';
+import { type DueDelivery, type LoadedDelivery, loadDeliveries } from '../db/due-deliveries.ts';
+import { keepFirstSecret } from '../db/targets.ts';
+import type { TargetSecrets } from '../targets/secrets.ts';
+import { batched } from './batched.ts';
+import type { Sender, Tried } from './sender.ts';
+import { signedHeaders } from './sign.ts';
+
+/** What is sent at once is read at once. Milliseconds. */
+const LOADED = { max: 100, gatherMs: 5 };
+/** Keys that are remembered by what they are sealed as. */
+const KEYS = 10_000;
+
+export interface Deps {
+  db: Database;
+  sender: Sender;
+  secrets: TargetSecrets;
+  logger: Pick<Logger, 'info' | 'warn' | 'error'>;
+  now: () => Date;
+}
+
+/** Nothing is sent to the target now; `gone`: the event is not kept any more. */
+export type Attempted = { tried: Tried; url: string } | 'paused' | 'gone';
+
+export function createAttempts({
+  db,
+  sender,
+  secrets,
+  logger,
+  now,
+}: Deps): (due: DueDelivery) => Promise<Attempted> {
+  const keys = new Map<string, Buffer>();
+  const load = batched<DueDelivery, LoadedDelivery | null>(LOADED, async (wanted) => {
+    const found = new Map((await loadDeliveries(db, wanted, now())).map((one) => [one.id, one]));
+    return wanted.map(({ id }) => found.get(id) ?? null);
+  });
+
+  async function keyOf(sealed: string): Promise<Buffer | null> {
+    const known = keys.get(sealed);
+    if (known) return known;
+    const key = await secrets.keyOf(sealed);
+    if (keys.size >= KEYS) keys.clear();
+    if (key) keys.set(sealed, key);
+    return key;
+  }
+
+  /** A target that nobody has asked for its secret gets one with its first delivery. */
+  async function secretOf({ id, secret }: LoadedDelivery['target']): Promise<string> {
+    return secret ?? keepFirstSecret(db, id, (await secrets.create()).sealed);
+  }
+
+  return async (due) => {
+    const loaded = await load(due);
+    if (!loaded) return 'gone';
+    const { url, previousSecret } = loaded.target;
+    if (url === null) return 'paused';
+    const at = now();
+    const key = await keyOf(await secretOf(loaded.target));
+    const previous = previousSecret === null ? null : await keyOf(previousSecret);
+    if (!key) {
+      logger.error(
+        { targetId: due.targetId },
+        'The secret of a target cannot be read: AUTH_SECRET has changed',
+      );
+      return { tried: unsigned(at), url };
+    }
+    const body = webhookBody(loaded);
+    const headers = signedHeaders(idOf('evt', loaded.id), body, previous ? [key, previous] : [key], at);
+    return { tried: await sender.send(url, body, headers, at), url };
+  };
+}
+
+function unsigned(at: Date): Tried {
+  const error = 'It could not be signed; our operators see to it.';
+  const attempt = { at: at.toISOString(), latencyMs: 0, status: null, answer: null, error };
+  return { attempt, failure: 'unsigned', wish: null };
+}

@@ -1,0 +1,29 @@
+/** Secrets of targets, by which their owners know that a webhook is ours. Kept encrypted under AUTH_SECRET. */
+import { randomBytes } from 'node:crypto';
+import { decrypt, encrypt, keysFor, type Secrets } from '../auth/secrets.ts';
+
+/** As Standard Webhooks has it: 24 to 64 bytes. */
+const BYTES = 32;
+const PREFIX = 'whsec_';
+
+export interface TargetSecrets {
+  /** A new secret `whsec_…`, to be shown once, and what is kept of it. */
+  create(): Promise<{ secret: string; sealed: string }>;
+  /** The key of a sealed secret; null where it was sealed under another AUTH_SECRET. */
+  keyOf(sealed: string): Promise<Buffer | null>;
+}
+
+export function targetSecrets(secrets: Secrets): TargetSecrets {
+  const [current, ...fallbacks] = keysFor(secrets, 'webhook secrets').map((key) => key.toString('hex'));
+  const own = [current ?? '', ...fallbacks] as const;
+  return {
+    async create() {
+      const secret = PREFIX + randomBytes(BYTES).toString('base64');
+      return { secret, sealed: await encrypt(own, secret) };
+    },
+    async keyOf(sealed) {
+      const opened = await decrypt(own, sealed);
+      return opened && Buffer.from(opened.text.slice(PREFIX.length), 'base64');
+    },
+  };
+}
