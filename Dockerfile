@@ -1,4 +1,4 @@
-# One image for the API, the worker and the migration; the command decides. TypeScript runs as it is (type
+# One image for the API, the worker, forwarding and the migration; the command decides. TypeScript runs as it is (type
 # stripping), so nothing is compiled but the workflow bundle. glibc: Temporal's native part has no musl build.
 FROM node:24.21.0-bookworm-slim AS base
 WORKDIR /app
@@ -31,13 +31,15 @@ COPY images ./images
 COPY meta ./meta
 COPY temporal ./temporal
 COPY auth ./auth
+COPY targets ./targets
+COPY delivery ./delivery
 COPY api ./api
 COPY worker ./worker
 COPY deploy/keys.ts ./deploy/keys.ts
 ENV NODE_ENV=production WORKFLOW_BUNDLE=/app/workflow-bundle.js HOST=0.0.0.0
 USER node
 EXPOSE 3000 9464
-# The port of metrics and health is one for API and worker.
+# The port of metrics and health is the same for each process.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=6 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.METRICS_PORT || 9464}/metrics`).then((r) => process.exit(r.ok ? 0 : 1))"]
 # The young generation would otherwise grow to 128 MB on a large machine.

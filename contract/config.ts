@@ -112,8 +112,8 @@ export const configSchema = z.object({
   STREAMS_PER_PROCESS: z.coerce.number().int().min(1).max(100_000).default(1_000),
 
   /**
-   * People. Signs sessions and decision links, encrypts the secrets of authenticator apps and what is kept for Meta;
-   * required by the API.
+   * People. Signs sessions and decision links, encrypts the secrets of authenticator apps and webhooks and what is kept
+   * for Meta; required by API and delivery.
    */
   AUTH_SECRET: authSecret.optional(),
   /** Other secrets (comma-separated) by which that still counts: the earlier ones while AUTH_SECRET is rotated. */

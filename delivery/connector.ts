@@ -12,14 +12,8 @@ export class TargetRefused extends Error {
 const TRIED = 3;
 const CONNECT_MS = 5_000;
 
-/** `tls`: for tests, what is trusted beside the public authorities. */
-export function guardedConnector(
-  rules: UrlRules,
-  resolve: Resolve,
-  tls: { ca?: string } = {},
-): buildConnector.connector {
-  // Without session cache: what was judged counts, not what was connected to before.
-  const connect = buildConnector({ timeout: CONNECT_MS, allowH2: false, ...tls });
+export function guardedConnector(rules: UrlRules, resolve: Resolve): buildConnector.connector {
+  const connect = buildConnector({ timeout: CONNECT_MS, allowH2: false });
 
   async function addressesOf({ protocol, hostname, port }: buildConnector.Options): Promise<string[]> {
     if (isSample({ hostname, port }, rules.sampleEndpoint)) return [hostname];

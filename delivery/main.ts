@@ -1,6 +1,7 @@
 /** Forwards what Meta tells to customers. SIGTERM or SIGINT stops it in order. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
+import { secretsOf } from '../auth/secrets.ts';
 import { type Config, ConfigError, loadConfig } from '../contract/config.ts';
 import { openDatabase } from '../db/client.ts';
 import { describeError } from '../db/errors.ts';
@@ -27,6 +28,8 @@ function explain(error: unknown): unknown {
 }
 
 async function main(config: Config): Promise<void> {
+  // Missing, it would be missed only by the first delivery.
+  secretsOf(config);
   const logger = pino({
     name: 'delivery',
     level: config.LOG_LEVEL,

@@ -28,7 +28,6 @@ export interface TermDeps {
   /** Otherwise for tests. */
   now?: () => Date;
   resolve?: Resolve;
-  tls?: { ca?: string };
 }
 
 /**
@@ -37,8 +36,8 @@ export interface TermDeps {
  */
 export async function forward(deps: TermDeps, term: AbortSignal, stopping: AbortSignal): Promise<void> {
   const { db, config, logger, observer, workOffChange } = deps;
-  const { now = () => new Date(), resolve = resolveAll(), tls = {} } = deps;
-  const sender = createSender(urlRules(config), resolve, tls);
+  const { now = () => new Date(), resolve = resolveAll() } = deps;
+  const sender = createSender(urlRules(config), resolve);
   const secrets = targetSecrets(secretsOf(config));
   const forwarder = createForwarder({
     ...{ db, sender, secrets, logger, now, observer },

@@ -52,7 +52,7 @@ function metaEnvironment({ simulatorUrl }: Addresses): NodeJS.ProcessEnv {
 }
 
 /**
- * The environment of the API and the worker: the user's own, over the defaults of a development stack,
+ * The environment of the API, the worker and the forwarding process: the user's own, over the defaults of a development stack,
  * under what the stack decides.
  */
 export function partEnvironment(
@@ -60,7 +60,7 @@ export function partEnvironment(
   addresses: Addresses,
   ports: Ports,
   authSecret: string,
-): { api: NodeJS.ProcessEnv; worker: NodeJS.ProcessEnv } {
+): Record<'api' | 'worker' | 'delivery', NodeJS.ProcessEnv> {
   const own = ownParts(env);
   const set = Object.entries(env).filter(
     // With the embedded server, what the user set up for another Temporal must not get in the way.
@@ -85,12 +85,14 @@ export function partEnvironment(
     ...(addresses.temporalUiUrl !== null && { TEMPORAL_UI_URL: addresses.temporalUiUrl }),
     SMTP_URL: addresses.smtpUrl,
     ...metaEnvironment(addresses),
+    SAMPLE_ENDPOINT: `127.0.0.1:${ports.ENDPOINT_PORT}`,
     // The stack promises to be down within 15 s.
     SHUTDOWN_GRACE_SECONDS: '3',
   };
   return {
     api: { ...shared, PORT: String(ports.PORT), METRICS_PORT: String(ports.METRICS_PORT) },
     worker: { ...shared, METRICS_PORT: String(ports.WORKER_METRICS_PORT) },
+    delivery: { ...shared, METRICS_PORT: String(ports.DELIVERY_METRICS_PORT), SHUTDOWN_GRACE_SECONDS: '0.5' },
   };
 }
 

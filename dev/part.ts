@@ -5,7 +5,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from './fault.ts';
 import type { ProcessRecord } from './processes.ts';
 
-export type PartName = 'api' | 'worker' | 'meta' | 'endpoint' | 'inbox' | 'temporal' | 'postgres';
+export type PartName =
+  | 'api'
+  | 'worker'
+  | 'delivery'
+  | 'meta'
+  | 'endpoint'
+  | 'inbox'
+  | 'temporal'
+  | 'postgres';
 
 /**
  * How each part is asked to stop, and the seconds it gets before it is killed; together less than the 15
@@ -13,7 +21,8 @@ export type PartName = 'api' | 'worker' | 'meta' | 'endpoint' | 'inbox' | 'tempo
  */
 export const STOP: Record<PartName, { signal: NodeJS.Signals; seconds: number }> = {
   api: { signal: 'SIGTERM', seconds: 3 },
-  worker: { signal: 'SIGTERM', seconds: 5 },
+  worker: { signal: 'SIGTERM', seconds: 4 },
+  delivery: { signal: 'SIGTERM', seconds: 1 },
   meta: { signal: 'SIGTERM', seconds: 0.4 },
   endpoint: { signal: 'SIGTERM', seconds: 0.4 },
   inbox: { signal: 'SIGTERM', seconds: 0.4 },
@@ -25,6 +34,7 @@ export const STOP: Record<PartName, { signal: NodeJS.Signals; seconds: number }>
 export const STOP_ORDER = [
   'api',
   'worker',
+  'delivery',
   'meta',
   'endpoint',
   'inbox',

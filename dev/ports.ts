@@ -17,7 +17,7 @@ const DEFAULTS = {
 } as const;
 
 export type PortName = keyof typeof DEFAULTS;
-export type Ports = Record<PortName | 'WORKER_METRICS_PORT', number>;
+export type Ports = Record<PortName | 'WORKER_METRICS_PORT' | 'DELIVERY_METRICS_PORT', number>;
 
 /** UDP sockets by port: this process's claims on the TCP ports of the same number. */
 const claims = new Map<number, Socket>();
@@ -106,5 +106,7 @@ export async function choosePorts(
     taken.add(port);
     ports[name] = port;
   }
-  return { ...(ports as Record<PortName, number>), WORKER_METRICS_PORT: await freePort(taken) };
+  const WORKER_METRICS_PORT = await freePort(taken);
+  const DELIVERY_METRICS_PORT = await freePort(taken.add(WORKER_METRICS_PORT));
+  return { ...(ports as Record<PortName, number>), WORKER_METRICS_PORT, DELIVERY_METRICS_PORT };
 }

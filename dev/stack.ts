@@ -8,7 +8,7 @@ import { endEarlierRun } from './earlier-run.ts';
 import { API_FLAGS, META_WEBHOOK_PATH, ownParts, partEnvironment } from './environment.ts';
 import { Fault } from './fault.ts';
 import { authSecret, createStackFolder, lockStackFolder, projectFolder, writeSecret } from './folder.ts';
-import { Part, type PartPlan, STOP_ORDER } from './part.ts';
+import { Part, type PartName, type PartPlan, STOP_ORDER } from './part.ts';
 import { choosePorts, type PortName, type Ports } from './ports.ts';
 import { planPostgres } from './postgres.ts';
 import { ProcessRecord } from './processes.ts';
@@ -76,11 +76,17 @@ export class Stack {
       authSecret(path),
     );
     const workerUrl = `http://127.0.0.1:${ports.WORKER_METRICS_PORT}`;
-    say('Starting the API and the worker …');
+    const deliveryUrl = `http://127.0.0.1:${ports.DELIVERY_METRICS_PORT}`;
+    say('Starting the API, the worker and forwarding …');
     await this.#together([
       (signal) => this.#run(this.#nodePart('api', 'The API', environment.api, `${apiUrl}/readyz`), signal),
       (signal) =>
         this.#run(this.#nodePart('worker', 'The worker', environment.worker, `${workerUrl}/readyz`), signal),
+      (signal) =>
+        this.#run(
+          this.#nodePart('delivery', 'Forwarding', environment.delivery, `${deliveryUrl}/readyz`),
+          signal,
+        ),
     ]);
     const credentials: Credentials = {
       apiUrl,
@@ -93,7 +99,9 @@ export class Stack {
       endpointUrl,
       ...people,
     };
-    say(`Metrics: http://127.0.0.1:${ports.METRICS_PORT}/metrics and ${workerUrl}/metrics.`);
+    say(
+      `Metrics: http://127.0.0.1:${ports.METRICS_PORT}/metrics, ${workerUrl}/metrics and ${deliveryUrl}/metrics.`,
+    );
     writeSecret(credentialsFile(path), credentials);
     return credentials;
   }
@@ -209,7 +217,7 @@ export class Stack {
   }
 
   #nodePart(
-    name: 'api' | 'worker' | 'inbox' | 'meta' | 'endpoint',
+    name: Exclude<PartName, 'temporal' | 'postgres'>,
     title: string,
     env: NodeJS.ProcessEnv,
     readyUrl: string,
@@ -220,7 +228,7 @@ export class Stack {
       command: process.execPath,
       args: [
         ...(name === 'api' ? API_FLAGS : []),
-        join(projectFolder, name === 'api' || name === 'worker' ? name : `dev/${name}`, 'main.ts'),
+        join(projectFolder, isProduct(name) ? name : `dev/${name}`, 'main.ts'),
       ],
       env,
       cwd: projectFolder,
@@ -229,6 +237,10 @@ export class Stack {
       ready: (signal) => until(() => answers(readyUrl), signal),
     };
   }
+}
+
+function isProduct(name: PartName): boolean {
+  return name === 'api' || name === 'worker' || name === 'delivery';
 }
 
 /** Checks that something listens at `host:port`. */

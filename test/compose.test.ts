@@ -67,7 +67,7 @@ const filled = {
   ...Object.fromEntries(secrets.map((name) => [name, '0123456789abcdef0123456789abcdef'])),
 };
 
-const PRODUCT = ['migrate', 'api', 'worker'];
+const PRODUCT = ['migrate', 'api', 'worker', 'delivery'];
 
 describe('services', () => {
   it.each(all)('%s: its image is an exact version', (name, { image, build }) => {
@@ -136,16 +136,20 @@ describe('services', () => {
 
   it('asks worker and API for their health where they serve it', () => {
     const ports = services['api']?.environment;
-    expect(services['worker']?.healthcheck?.test.join(' ')).toContain(`:${ports?.['METRICS_PORT']}/readyz`);
+    for (const name of ['worker', 'delivery']) {
+      expect(services[name]?.healthcheck?.test.join(' ')).toContain(`:${ports?.['METRICS_PORT']}/readyz`);
+    }
     expect(services['api']?.healthcheck?.test.join(' ')).toContain(`:${ports?.['PORT']}/readyz`);
   });
 
   it('gives a worker more time to stop than it takes', () => {
     const { SHUTDOWN_GRACE_SECONDS } = loadConfig(environmentOf('worker', filled));
     // The SDK gives up 5 seconds after the grace.
-    expect(Number.parseInt(services['worker']?.stop_grace_period ?? '', 10)).toBeGreaterThan(
-      SHUTDOWN_GRACE_SECONDS + 5,
-    );
+    for (const name of ['worker', 'delivery']) {
+      expect(Number.parseInt(services[name]?.stop_grace_period ?? '', 10)).toBeGreaterThan(
+        SHUTDOWN_GRACE_SECONDS + 5,
+      );
+    }
   });
 });
 

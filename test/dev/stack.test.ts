@@ -44,7 +44,17 @@ const env: NodeJS.ProcessEnv = {
   ...Object.fromEntries(ports.map((name) => [name, '0'])),
   STACK_DIR: stack,
 };
-const ALL_PARTS = ['supervisor', 'api', 'worker', 'meta', 'endpoint', 'inbox', 'temporal', 'postgres'];
+const ALL_PARTS = [
+  'supervisor',
+  'api',
+  'worker',
+  'delivery',
+  'meta',
+  'endpoint',
+  'inbox',
+  'temporal',
+  'postgres',
+];
 
 let supervisor: ChildProcess;
 let output = '';

@@ -39,6 +39,10 @@ export function startWorker(env: Record<string, string>): Promise<ProductProcess
   return startProcess('worker/main.ts', env, (ports) => `http://127.0.0.1:${ports.METRICS_PORT}/readyz`);
 }
 
+export function startDelivery(env: Record<string, string>): Promise<ProductProcess> {
+  return startProcess('delivery/main.ts', env, (ports) => `http://127.0.0.1:${ports.METRICS_PORT}/readyz`);
+}
+
 /** A process of the product that was just spawned, ready or not. */
 export function spawnProcess(main: string, env: NodeJS.ProcessEnv) {
   const flags = main.startsWith('api/') ? API_FLAGS : [];
