@@ -4,7 +4,7 @@ import pLimit from 'p-limit';
 import { LIVE_STATUSES } from '../contract/number.ts';
 import type { AccountRow } from '../db/accounts.ts';
 import { closedAccounts, numbersInStatus, stillIn } from '../db/close-account.ts';
-import { accountsToErase, eraseAccount, eraseAudit, eraseNumbers } from '../db/erase-account.ts';
+import { accountsToErase, eraseAccount, eraseAudit, eraseEvents, eraseNumbers } from '../db/erase-account.ts';
 import type { NumberRow } from '../db/number-row.ts';
 import { TemporalUnavailable, WorkflowClosed } from '../temporal/numbers.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -161,6 +161,7 @@ export function createClosingActivities(
           unlessStopping();
           after = await eraseNumbers(db, accountId, after, limits.batch);
         }
+        while (await eraseEvents(db, accountId, limits.batch)) unlessStopping();
         while (await eraseAudit(db, accountId, limits.batch)) unlessStopping();
         await eraseAccount(db, accountId);
         logger.info({ accountId }, 'Closed account erased');

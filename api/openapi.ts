@@ -45,7 +45,6 @@ const TAGS = [
   { name: 'Session', description: 'Signing in and out, passwords and two-factor authentication.' },
   { name: 'Account', description: 'The account, its members, invitations and API keys.' },
   { name: 'Operation', description: 'For operators: accounts, people and the audit log.' },
-  { name: 'Meta', description: 'Called by Meta only.' },
   { name: 'Health', description: 'For load balancers and supervisors.' },
   { name: 'Problems', description: 'What each `code` of a problem means.' },
 ];

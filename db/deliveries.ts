@@ -71,7 +71,7 @@ export async function replayDelivery(tx: Transaction, { row }: Delivery): Promis
 }
 
 /** Replays of one call. */
-export const REPLAY_LIMIT = 10_000;
+const REPLAY_LIMIT = 10_000;
 
 /**
  * Replays what a number has since a time, the oldest first, `REPLAY_LIMIT` at the most: those of a state, or all that

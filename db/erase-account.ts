@@ -13,8 +13,10 @@ import {
   apiKeys,
   auditEvents,
   callbackProfiles,
+  deliveries,
   emailAttempts,
   emails,
+  events,
   idempotencyRecords,
   images,
   invitations,
@@ -25,6 +27,7 @@ import {
   numbers,
   organizations,
   people,
+  targets,
   verifications,
 } from './schema.ts';
 
@@ -159,6 +162,21 @@ export async function eraseAudit(db: Database, accountId: string, batch: number)
   return erased.length === batch;
 }
 
+/**
+ * Erases the next messages of an account, with whatever else Meta told of it, and what came of their delivery. Returns
+ * whether there may be more.
+ */
+export async function eraseEvents(db: Database, accountId: string, batch: number): Promise<boolean> {
+  const { rows } = await db.execute(sql`
+    with gone as (
+      select id, day from ${events} where account_id = ${accountId} limit ${batch}
+    ), undelivered as (
+      delete from ${deliveries} d using gone where d.id = gone.id and d.day = gone.day
+    )
+    delete from ${events} e using gone where e.id = gone.id and e.day = gone.day returning 1`);
+  return rows.length === batch;
+}
+
 /** The last step: the people who belong to no other account, what the account had beside numbers, its own name. */
 export async function eraseAccount(db: Database, accountId: string): Promise<void> {
   await db.transaction(async (tx) => {
@@ -183,6 +201,7 @@ export async function eraseAccount(db: Database, accountId: string): Promise<voi
       .where(eq(metaConnections.accountId, accountId));
     await tx.delete(metaNumbers).where(inArray(metaNumbers.connectionId, connection));
     await tx.delete(metaConnections).where(eq(metaConnections.accountId, accountId));
+    await tx.delete(targets).where(eq(targets.accountId, accountId));
     await tx.delete(callbackProfiles).where(eq(callbackProfiles.accountId, accountId));
     // No number names its pictures any more: the clean-up of unused ones takes those that are in another store.
     await tx.delete(images).where(and(eq(images.accountId, accountId), eq(images.store, 'database')));

@@ -23,12 +23,13 @@ import {
 import type { AuditType } from '../contract/audit.ts';
 import type { MessageStatus } from '../contract/callback-profiles.ts';
 import type { BusinessCategory } from '../contract/categories.ts';
-import type {
-  DeliveryAttempt,
-  DeliveryState,
-  OffReason,
-  StoredType,
-  TargetKind,
+import {
+  DELIVERY_STATES,
+  type DeliveryAttempt,
+  type DeliveryState,
+  type OffReason,
+  type StoredType,
+  type TargetKind,
 } from '../contract/deliveries.ts';
 import type {
   ConnectionState,
@@ -624,7 +625,7 @@ export const deliveries = pgTable(
     index('deliveries_due').on(t.targetId, t.nextAt, t.id).where(sql`${t.state} = 'pending'`),
     index('deliveries_number').on(t.numberId, t.id),
     index('deliveries_failed').on(t.numberId, t.id).where(sql`${t.state} = 'failed'`),
-    check('deliveries_state', sql`${t.state} in ('pending', 'delivered', 'failed')`),
+    check('deliveries_state', sql`${t.state} in (${oneOf(DELIVERY_STATES)})`),
   ],
 );
 

@@ -42,7 +42,7 @@ export async function targetProblem(
   return 'problem' in judged && judged.problem !== UNRESOLVED ? judged.problem : null;
 }
 
-export const UNRESOLVED = 'The name does not resolve.';
+const UNRESOLVED = 'The name does not resolve.';
 
 /** The addresses that a host is at, all of them public; or what is wrong with it. */
 export async function judge(

@@ -1,4 +1,5 @@
 /** Erasing a closed account: none of its people's words is left anywhere, and nothing of anybody else's is touched. */
+import { randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -235,6 +236,7 @@ async function busyNumber(accountId: string, word: string, actor: Actor, imageId
       data: { kind: 'submitted', recipients: [word] },
     },
   ]);
+  await forwarded(accountId, number.id, word);
   for (const email of await writeEmails(db, number, ['submitted', 'rejected'])) {
     await db.insert(schema.emailAttempts).values({
       emailId: email.id,
@@ -244,6 +246,20 @@ async function busyNumber(accountId: string, word: string, actor: Actor, imageId
     });
   }
   return number;
+}
+
+/** A message that arrived, what came of its delivery, and the target. */
+async function forwarded(accountId: string, numberId: string, word: string): Promise<void> {
+  const { db } = database;
+  const key = { id: randomUUID(), day: new Date().toISOString().slice(0, 10) };
+  const content = JSON.stringify({ messages: [{ text: { body: word } }] });
+  const event = { type: 'message.received', at: new Date(), accountId, numberId, content } as const;
+  await db.insert(schema.events).values({ ...key, ...event, key: randomUUID() });
+  const attempt = { at: new Date().toISOString(), status: 500, latencyMs: 1, answer: word, error: null };
+  await db
+    .insert(schema.deliveries)
+    .values({ ...key, targetId: numberId, numberId, conversation: 1n, attempts: [attempt] });
+  await db.insert(schema.targets).values({ id: numberId, accountId, kind: 'incoming', secret: word });
 }
 
 function erase(days = 30) {

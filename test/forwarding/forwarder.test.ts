@@ -3,7 +3,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { secretsOf } from '../../auth/secrets.ts';
 import { newId } from '../../contract/ids.ts';
-import { getDelivery, listDeliveries, replayDelivery } from '../../db/deliveries.ts';
+import { getDelivery, listDeliveries, replayDeliveries, replayDelivery } from '../../db/deliveries.ts';
 import { readEvents } from '../../db/event-feed.ts';
 import { insertOwnEvents } from '../../db/own-events.ts';
 import { deliveries, emails, numberEvents, numbers, targets } from '../../db/schema.ts';
@@ -414,6 +414,25 @@ describe('an answer', () => {
     expect(answer.startsWith('\ufffd\ufffdü')).toBe(true);
     expect(Buffer.byteLength(answer)).toBeLessThanOrEqual(1_030);
   });
+});
+
+test('all that a number was not sent since a time is replayed, or all of a state', async () => {
+  const number = await numberWithUrl();
+  customer.answer(number.path, status(500));
+  await send(number, { text: '1' }, { text: '2' }, { text: '3' });
+  await eventually(async () => (await rowsOf(number)).every(({ tries }) => tries === 1));
+  customer.answer(number.path, status(200));
+  const since = new Date(Date.now() - MINUTE);
+  const replay = (state?: 'delivered') =>
+    database.db.transaction((tx) => replayDeliveries(tx, number.id, { since, ...(state && { state }) }));
+  expect(await replay('delivered')).toEqual({ replayed: 0, next: null });
+  expect(await replay()).toEqual({ replayed: 3, next: null });
+  await eventually(() => allDelivered(number));
+  expect(await replay()).toEqual({ replayed: 0, next: null });
+  expect(await replay('delivered')).toEqual({ replayed: 3, next: null });
+  await eventually(async () => customer.at(number.path).length === 9 && (await allDelivered(number)));
+  const texts = customer.at(number.path).map(textOf);
+  expect(texts.slice(3)).toEqual(['1', '2', '3', '1', '2', '3']);
 });
 
 test('what arrives before there is a target waits for it', async () => {
