@@ -1,6 +1,7 @@
 /** The jobs that statements add: where something is to be forwarded, and what is to be worked off. */
 import { sql } from 'drizzle-orm';
 import { type Runner, run, Logger as WorkerLogger } from 'graphile-worker';
+import pg from 'pg';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Config } from '../contract/config.ts';
@@ -13,8 +14,8 @@ const change = z.object({ id: z.string(), day: z.string() });
 /** Jobs of the first kind take no time, those of the second ask others. */
 const FORWARDS = 4;
 const WORK_OFFS = 4;
-/** Of each kind. */
-const CONNECTIONS = 3;
+/** One of each kind waits for news. */
+const CONNECTIONS = 6;
 /** Milliseconds. */
 const POLL = 1_000;
 
@@ -39,47 +40,64 @@ export async function runJobs({ db, config, logger, wake, workOffChange }: JobDe
     select graphile_worker.force_unlock_workers(array(
       select locked_by from graphile_worker._private_jobs where locked_by is not null
       union select locked_by from graphile_worker._private_job_queues where locked_by is not null))`);
-  const options = {
+  const pool = new pg.Pool({
     connectionString: config.DATABASE_URL,
+    max: CONNECTIONS,
+    application_name: 'delivery jobs',
+    keepAlive: true,
+    connectionTimeoutMillis: 5_000,
+  });
+  // A pool of the queue's own would end the process with a connection that breaks while the queue stops.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
+  const options = {
+    pgPool: pool,
     noHandleSignals: true,
     pollInterval: POLL,
-    maxPoolSize: CONNECTIONS,
     logger: new WorkerLogger(() => (level, message, meta) => {
       const name = level === 'warning' ? 'warn' : level;
       // What a job does is told by whoever does it.
       if (name === 'warn' || name === 'error') logger[name](meta ?? {}, message);
     }),
   };
-  const forwarding = await run({
-    ...options,
-    concurrency: FORWARDS,
-    // Fetched and completed many at once: a job is a word, and there are hundreds a second.
-    preset: {
-      worker: {
-        localQueue: { size: 100, refetchDelay: { durationMs: 20, threshold: 50 } },
-        completeJobBatchDelay: 20,
-      },
-    },
-    taskList: { forward: async (payload) => wake(forward.parse(payload).targets) },
-  });
-  const workingOff = await run({
-    ...options,
-    concurrency: WORK_OFFS,
-    taskList: {
-      'work-off': async (payload) => {
-        const key = change.parse(payload);
-        const open = await openChange(db, key);
-        if (!open) return;
-        await workOffChange(open);
-        await markWorkedOff(db, key);
-      },
-    },
-  });
-  const runners: Runner[] = [forwarding, workingOff];
-  return {
-    ended: Promise.all(runners.map((runner) => runner.promise)).then(() => {}),
-    async stop() {
-      await Promise.allSettled(runners.map((runner) => runner.stop()));
-    },
+  const runners: Runner[] = [];
+  const stop = async () => {
+    await Promise.allSettled(runners.map((runner) => runner.stop()));
+    await pool.end().catch(() => {});
   };
+  try {
+    runners.push(
+      await run({
+        ...options,
+        concurrency: FORWARDS,
+        // Fetched and completed many at once: a job is a word, and there are hundreds a second.
+        preset: {
+          worker: {
+            localQueue: { size: 100, refetchDelay: { durationMs: 20, threshold: 50 } },
+            completeJobBatchDelay: 20,
+          },
+        },
+        taskList: { forward: async (payload) => wake(forward.parse(payload).targets) },
+      }),
+    );
+    runners.push(
+      await run({
+        ...options,
+        concurrency: WORK_OFFS,
+        taskList: {
+          'work-off': async (payload) => {
+            const key = change.parse(payload);
+            const open = await openChange(db, key);
+            if (!open) return;
+            await workOffChange(open);
+            await markWorkedOff(db, key);
+          },
+        },
+      }),
+    );
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { ended: Promise.all(runners.map((runner) => runner.promise)).then(() => {}), stop };
 }

@@ -24,11 +24,11 @@ export interface Work {
 
 /**
  * Runs `work` whenever this process has the lock, until `stop` aborts. `work` has to end when its signal aborts: with
- * `stop`, or because the lock was lost. What it throws is thrown on.
+ * `stop`, or because the lock was lost. What it throws is told of, and it begins anew.
  */
 export async function lead(
   config: Pick<Config, 'DATABASE_URL'>,
-  logger: Pick<Logger, 'info' | 'warn'>,
+  logger: Pick<Logger, 'info' | 'warn' | 'error'>,
   stop: AbortSignal,
   { work, onAsked }: Work,
 ): Promise<void> {
@@ -40,8 +40,12 @@ export async function lead(
     onAsked(lock !== undefined);
     if (lock) {
       logger.info('This process forwards');
-      await work(AbortSignal.any([stop, lock.lost])).finally(lock.release);
-      if (!stop.aborted) logger.warn('The lock was lost: another process may forward now');
+      await work(AbortSignal.any([stop, lock.lost]))
+        .catch((error: unknown) => logger.error({ err: error }, 'Forwarding broke off; it begins anew'))
+        .finally(() => {
+          if (lock.lost.aborted) logger.warn('The lock was lost: another process may forward now');
+          return lock.release();
+        });
     }
     await sleep(TRY_EVERY, undefined, { signal: stop }).catch(() => {});
   }

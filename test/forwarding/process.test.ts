@@ -1,5 +1,5 @@
 /** The process that forwards, killed and doubled. */
-import { eq } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deliveries } from '../../db/schema.ts';
 import { storeUpdates } from '../../db/updates.ts';
@@ -114,6 +114,23 @@ test('of two processes one forwards; the other takes over when that is killed, o
   // Whoever stops in order waits for its answers, so that nothing of the second part came twice.
   expect(texts.filter((text) => Number(text) >= 400)).toHaveLength(400);
   expect(await three.stop()).toBe(0);
+});
+
+test('connections to PostgreSQL that are cut end neither the process nor the forwarding', async () => {
+  const delivery = await startDelivery(env);
+  const number = await numberAt('/cut');
+  await tell(number, 0);
+  for (let cuts = 1; cuts <= 3; cuts++) {
+    await eventually(() => customer.at('/cut').length >= cuts * 80);
+    await database.db.execute(sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name <> 'test' and pid <> pg_backend_pid()`);
+  }
+  await eventually(() => allDelivered(number));
+  await tell(number, 400);
+  await eventually(async () => (await statesOf(number)).length === 800 && (await allDelivered(number)));
+  expect(new Set(customer.at('/cut').map(textOf)).size).toBe(800);
+  expect(delivery.log()).toContain('The lock was lost');
+  expect(await delivery.stop()).toBe(0);
 });
 
 test('without AUTH_SECRET it does not start, and says so', async () => {
