@@ -1,13 +1,15 @@
 /** Columns that are kept encrypted by AUTH_SECRET, but for those of authenticator apps, which better-auth reads itself. */
 import { and, asc, eq, gt, isNotNull, sql } from 'drizzle-orm';
 import type { Database } from './client.ts';
-import { metaConnections, metaNumbers } from './schema.ts';
+import { metaConnections, metaNumbers, targets } from './schema.ts';
 
 /** What is encrypted anew in a rotation, as people call it. A new column belongs here. */
 export const ENCRYPTED = [
   { name: 'tokens of Meta', id: metaConnections.id, column: metaConnections.token },
   { name: 'PINs of numbers', id: metaNumbers.numberId, column: metaNumbers.pin },
   { name: 'verification codes', id: metaNumbers.numberId, column: metaNumbers.code },
+  { name: 'webhook secrets', id: targets.id, column: targets.secret },
+  { name: 'replaced webhook secrets', id: targets.id, column: targets.previousSecret },
 ] as const;
 type Encrypted = (typeof ENCRYPTED)[number];
 

@@ -1,6 +1,6 @@
-/** Secrets of targets, by which their owners know that a webhook is ours. Kept encrypted under AUTH_SECRET. */
+/** Secrets of targets, by which their owners know that a webhook is ours. Kept encrypted by AUTH_SECRET. */
 import { randomBytes } from 'node:crypto';
-import { decrypt, encrypt, keysFor, type Secrets } from '../auth/secrets.ts';
+import { decrypt, encrypt, type Secrets } from '../auth/secrets.ts';
 
 /** As Standard Webhooks has it: 24 to 64 bytes. */
 const BYTES = 32;
@@ -14,15 +14,13 @@ export interface TargetSecrets {
 }
 
 export function targetSecrets(secrets: Secrets): TargetSecrets {
-  const [current, ...fallbacks] = keysFor(secrets, 'webhook secrets').map((key) => key.toString('hex'));
-  const own = [current ?? '', ...fallbacks] as const;
   return {
     async create() {
       const secret = PREFIX + randomBytes(BYTES).toString('base64');
-      return { secret, sealed: await encrypt(own, secret) };
+      return { secret, sealed: await encrypt(secrets, secret) };
     },
     async keyOf(sealed) {
-      const opened = await decrypt(own, sealed);
+      const opened = await decrypt(secrets, sealed);
       return opened && Buffer.from(opened.text.slice(PREFIX.length), 'base64');
     },
   };
