@@ -40,8 +40,10 @@ import { claimRoutes } from './routes/claims.ts';
 import { commentRoutes } from './routes/comments.ts';
 import { decisionLinkRoutes } from './routes/decision-links.ts';
 import { decisionRoutes } from './routes/decisions.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
 import { editRoutes } from './routes/edits.ts';
 import { endingRoutes } from './routes/endings.ts';
+import { eventFeedRoutes } from './routes/event-feed.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { imageRoutes } from './routes/images.ts';
@@ -55,11 +57,14 @@ import { oidcRoutes } from './routes/oidc.ts';
 import { peopleRoutes } from './routes/people.ts';
 import { personRoutes } from './routes/person.ts';
 import { problemRoutes } from './routes/problems.ts';
+import { replayRoutes } from './routes/replays.ts';
 import { resubmissionRoutes } from './routes/resubmission.ts';
 import { reviewRoutes } from './routes/reviews.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { signUpRoutes } from './routes/sign-ups.ts';
 import { streamRoutes } from './routes/stream.ts';
+import { targetSecretRoutes } from './routes/target-secrets.ts';
+import { targetRoutes } from './routes/targets.ts';
 import { twoFactorRoutes } from './routes/two-factor.ts';
 import { endConnections } from './stopping.ts';
 import { compileValidator } from './validation.ts';
@@ -86,6 +91,11 @@ const ROUTES = [
   atFacebookRoutes,
   eventRoutes,
   callbackProfileRoutes,
+  targetRoutes,
+  targetSecretRoutes,
+  deliveryRoutes,
+  replayRoutes,
+  eventFeedRoutes,
   imageRoutes,
   reviewRoutes,
   claimRoutes,

@@ -13,6 +13,7 @@ import { mailDomain } from '../db/email-rows.ts';
 import { createImageStore, type ImageStore } from '../images/store.ts';
 import { graphOf } from '../meta/deps.ts';
 import type { Graph } from '../meta/graph.ts';
+import { type TargetSecrets, targetSecrets } from '../targets/secrets.ts';
 import { type UrlRules, urlRules } from '../targets/target-url.ts';
 import type { MailWorkflows } from '../temporal/mail.ts';
 import type { NumberWorkflows } from '../temporal/numbers.ts';
@@ -35,6 +36,7 @@ export interface ApiContext extends ApiDeps {
   auth: Auth;
   decisionTokens: DecisionTokens;
   fields: ReturnType<typeof numberFields>;
+  targetSecrets: TargetSecrets;
   acceptance: AcceptanceSettings;
   closing: Closure['settings'];
   watch: Watch;
@@ -71,6 +73,7 @@ export function createContext(deps: ApiDeps): ApiContext {
     auth,
     decisionTokens: createDecisionTokens(auth.keysFor('decision links')),
     fields: numberFields(urls),
+    targetSecrets: targetSecrets(secretsOf(config)),
     acceptance: {
       verificationDueMs: config.VERIFICATION_DUE_HOURS * 3_600_000,
       workingTime: workingTimeOf(config),

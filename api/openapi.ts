@@ -40,6 +40,7 @@ const TAGS = [
   { name: 'Numbers', description: 'Submitting numbers and following them.' },
   { name: 'Pictures', description: 'The company logo of a number.' },
   { name: 'Callback profiles', description: 'Where the delivery statuses of messages go.' },
+  { name: 'Forwarding', description: 'What is sent to your systems, and what became of it.' },
   { name: 'Review', description: 'For support: the queue, claims, comments and decisions.' },
   { name: 'Stream', description: 'Changes as they happen, as server-sent events.' },
   { name: 'Session', description: 'Signing in and out, passwords and two-factor authentication.' },

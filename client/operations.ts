@@ -26,9 +26,23 @@ import {
   callbackProfileFields,
   callbackProfilePage,
   callbackProfileView,
+  newCallbackProfileView,
 } from '../contract/callback-profiles.ts';
 import { submissionCheck } from '../contract/checks.ts';
 import { codeResend, facebookResumption, verificationCode } from '../contract/facebook-fields.ts';
+import {
+  deliveryPage,
+  deliveryQuery,
+  deliveryView,
+  eventFeed,
+  eventFeedQuery,
+  incomingUrlView,
+  replayBody,
+  replayView,
+  secretView,
+  testEventBody,
+  testEventView,
+} from '../contract/delivery-views.ts';
 import { commentBody, decisionBody, numberFields } from '../contract/fields.ts';
 import { metaConnectionBody, metaConnectionView } from '../contract/meta-connection.ts';
 import { newStaff, personChange, personPage, personQuery, personView } from '../contract/people.ts';
@@ -90,6 +104,39 @@ export const OPERATIONS = {
       answer: numberView,
     },
     events: { id: 'listEvents', call: 'GET /v1/numbers/{id}/events', query: pages, page: eventPage },
+    incomingUrl: {
+      id: 'getIncomingUrl',
+      call: 'GET /v1/numbers/{id}/incoming-url',
+      answer: incomingUrlView,
+    },
+    enableIncomingUrl: {
+      id: 'enableIncomingUrl',
+      call: 'POST /v1/numbers/{id}/incoming-url/enable',
+      answer: incomingUrlView,
+    },
+    drawIncomingSecret: {
+      id: 'drawIncomingSecret',
+      call: 'POST /v1/numbers/{id}/incoming-secret',
+      answer: secretView,
+    },
+    sendTestEvent: {
+      id: 'sendTestEvent',
+      call: 'POST /v1/numbers/{id}/test-event',
+      body: testEventBody,
+      answer: testEventView,
+    },
+    deliveries: {
+      id: 'listDeliveries',
+      call: 'GET /v1/numbers/{id}/deliveries',
+      query: deliveryQuery,
+      page: deliveryPage,
+    },
+    replayDeliveries: {
+      id: 'replayDeliveries',
+      call: 'POST /v1/numbers/{id}/deliveries/replay',
+      body: replayBody,
+      answer: replayView,
+    },
     comment: {
       id: 'commentOnNumber',
       call: 'POST /v1/numbers/{id}/comments',
@@ -112,7 +159,7 @@ export const OPERATIONS = {
       id: 'createCallbackProfile',
       call: 'POST /v1/callback-profiles',
       body: profile.creation,
-      answer: callbackProfileView,
+      answer: newCallbackProfileView,
     },
     get: { id: 'getCallbackProfile', call: 'GET /v1/callback-profiles/{id}', answer: callbackProfileView },
     change: {
@@ -122,6 +169,23 @@ export const OPERATIONS = {
       answer: callbackProfileView,
     },
     delete: { id: 'deleteCallbackProfile', call: 'DELETE /v1/callback-profiles/{id}' },
+    enable: {
+      id: 'enableCallbackProfile',
+      call: 'POST /v1/callback-profiles/{id}/enable',
+      answer: callbackProfileView,
+    },
+    drawSecret: {
+      id: 'drawCallbackSecret',
+      call: 'POST /v1/callback-profiles/{id}/secret',
+      answer: secretView,
+    },
+  },
+  deliveries: {
+    get: { id: 'getDelivery', call: 'GET /v1/deliveries/{id}', answer: deliveryView },
+    replay: { id: 'replayDelivery', call: 'POST /v1/deliveries/{id}/replay', answer: deliveryView },
+  },
+  events: {
+    read: { id: 'readEvents', call: 'GET /v1/events', query: eventFeedQuery, answer: eventFeed },
   },
   reviews: {
     list: { id: 'listReviews', call: 'GET /v1/reviews', query: reviewQuery, page: reviewPage },

@@ -24,6 +24,7 @@ export const AUDIT_TYPES = [
   'member.removed',
   'key.created',
   'key.revoked',
+  'secret.drawn',
   'decision-link.used',
   'claim.taken-over',
   'meta-connection.changed',

@@ -1,5 +1,6 @@
 /** What a callback profile is: where the delivery statuses of an account's messages go. */
 import { z } from 'zod';
+import { secretView, type TargetFacts, targetStateView, viewTargetState } from './delivery-views.ts';
 import { object, targetUrl, text } from './fields.ts';
 import { about, page, time } from './views.ts';
 
@@ -60,10 +61,14 @@ export const callbackProfileView = z
     url: z.string().meta(about('Where the statuses are sent to.', 'https://example.com/statuses')),
     statuses: z.array(z.enum(MESSAGE_STATUSES)).describe('Which statuses are sent.'),
     active: z.boolean().describe('Whether statuses are sent at all.'),
+    target: targetStateView.describe('How the URL does.'),
     createdAt: time.describe('When it was made.'),
     updatedAt: time.describe('When it last changed.'),
   })
   .meta({ id: 'CallbackProfile', description: 'Where the delivery statuses of messages are sent to.' });
+export const newCallbackProfileView = callbackProfileView
+  .extend({ secret: secretView.shape.secret })
+  .meta({ id: 'NewCallbackProfile', description: 'A new callback profile, with its secret.' });
 type CallbackProfileView = z.output<typeof callbackProfileView>;
 
 export const callbackProfilePage = page(
@@ -73,7 +78,11 @@ export const callbackProfilePage = page(
 );
 
 export function viewCallbackProfile(
-  profile: Omit<CallbackProfileView, 'createdAt' | 'updatedAt'> & { createdAt: Date; updatedAt: Date },
+  profile: Omit<CallbackProfileView, 'target' | 'createdAt' | 'updatedAt'> & {
+    createdAt: Date;
+    updatedAt: Date;
+  },
+  target: TargetFacts | null,
 ): CallbackProfileView {
   const { id, name, url, statuses, active, createdAt, updatedAt } = profile;
   return {
@@ -82,6 +91,7 @@ export function viewCallbackProfile(
     url,
     statuses,
     active,
+    target: viewTargetState(target),
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
   };

@@ -137,6 +137,18 @@ export const PROBLEMS = {
     advice:
       'Pending or approved numbers use it; `numberIds` names some. Give approved ones another profile; wait for the decision on pending ones, or withdraw them.',
   },
+  no_target: {
+    status: 409,
+    title: 'There is nowhere to send it to',
+    advice:
+      '`detail` says what is missing: the Incoming URL of the number, or a callback profile that is active. Set it, and repeat the request.',
+  },
+  target_off: {
+    status: 409,
+    title: 'The target is switched off',
+    advice:
+      'It has failed for days, or answered 410. Mend it, switch it on (POST /v1/numbers/{id}/incoming-url/enable, POST /v1/callback-profiles/{id}/enable), and repeat the request.',
+  },
   already_exists: {
     status: 409,
     title: 'It exists already',
@@ -186,6 +198,12 @@ export const PROBLEMS = {
     title: 'The link is not valid any more',
     advice:
       'It was used or taken back, or has expired. Ask for a new one: POST /v1/password-resets, POST /v1/email-verifications, or an admin of the account for an invitation. What a decision link was for is in the review queue.',
+  },
+  events_gone: {
+    status: 410,
+    title: 'Events after that one are not kept any more',
+    advice:
+      'Events are kept for 30 days. Read on from the oldest that there is: GET /v1/events without `after`.',
   },
   revision_conflict: {
     status: 412,

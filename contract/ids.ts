@@ -54,6 +54,12 @@ export function firstId(prefix: IdPrefix, time: number): string {
   return `${prefix}_${Math.trunc(time).toString(16).padStart(12, '0')}`;
 }
 
+/** What UUIDs of ids drawn since a time are not less than; the time in milliseconds since 1970. */
+export function firstUuid(time: number): string {
+  const hex = Math.trunc(time).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
+}
+
 /** When an id was drawn, in milliseconds since 1970. */
 export function timeOfId(id: string): number {
   const start = id.indexOf('_') + 1;

@@ -180,6 +180,7 @@ export const EVENT_TYPES = [
   'sync.failed',
   'sync.differs',
   'target.off',
+  'target.on',
 ] as const;
 /** Types of timeline events. Part of the public contract: a name is never given another meaning. */
 export type EventType = (typeof EVENT_TYPES)[number];

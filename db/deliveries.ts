@@ -1,8 +1,9 @@
 /** Deliveries as customers look at them, and their replay. */
-import { and, desc, eq, getTableColumns, gte, lt, ne, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, gte, lt, ne, type SQL, sql } from 'drizzle-orm';
 import type { DeliveryState, StoredType } from '../contract/deliveries.ts';
-import { uuidOf } from '../contract/ids.ts';
+import { firstUuid, idOf, timeOfId, uuidOf } from '../contract/ids.ts';
 import type { Database, Transaction } from './client.ts';
+import { daysAround } from './partitions.ts';
 import { cut, type Page } from './read.ts';
 import { deliveries, events, numbers } from './schema.ts';
 
@@ -11,32 +12,27 @@ type Row = typeof t.$inferSelect;
 export interface Delivery {
   row: Row;
   type: StoredType;
-  at: Date;
 }
 
 const EVENT = and(eq(events.id, t.id), eq(events.day, t.day));
-/** Days from the event's to its arrival, of which its id tells: so many partitions can have it. */
-const around = (uuid: string): SQL => {
-  const arrived = sql`to_timestamp(('x' || left(replace(${uuid}, '-', ''), 12))::bit(48)::bigint / 1000.0)`;
-  const day = sql`(${arrived} at time zone 'UTC')::date`;
-  return sql`${t.day} between ${day} - 9 and ${day} + 2`;
-};
+/** Made since a time, as the id tells: by it the index ends. */
+const madeSince = (since: Date) => gte(t.id, firstUuid(since.getTime()));
 
 /** A number's deliveries, newest first, from before the id `before`: those since a time, of a state, or all. */
 export async function listDeliveries(
   db: Database,
   numberId: string,
-  page: { state?: DeliveryState; since?: Date; before: string | null; limit: number },
+  page: { state: DeliveryState | undefined; since: Date | undefined; before: string | null; limit: number },
 ): Promise<Page<Delivery, string>> {
   const found = await db
-    .select({ row: getTableColumns(t), type: events.type, at: events.at })
+    .select({ row: getTableColumns(t), type: events.type })
     .from(t)
     .innerJoin(events, EVENT)
     .where(
       and(
         eq(t.numberId, numberId),
         page.state && eq(t.state, page.state),
-        page.since && gte(t.createdAt, page.since),
+        page.since && madeSince(page.since),
         page.before === null ? undefined : lt(t.id, page.before),
       ),
     )
@@ -54,11 +50,11 @@ export async function getDelivery(
   const uuid = uuidOf('dlv', id);
   if (uuid === null) return null;
   const [found] = await db
-    .select({ row: getTableColumns(t), type: events.type, at: events.at })
+    .select({ row: getTableColumns(t), type: events.type })
     .from(t)
     .innerJoin(events, EVENT)
     .innerJoin(numbers, and(eq(numbers.id, t.numberId), eq(numbers.accountId, accountId)))
-    .where(and(eq(t.id, uuid), around(uuid)));
+    .where(and(eq(t.id, uuid), daysAround(uuid, t.day)));
   return found ?? null;
 }
 
@@ -70,35 +66,41 @@ export async function replayDelivery(tx: Transaction, { row }: Delivery): Promis
   await replay(tx, sql`${t.id} = ${row.id} and ${t.day} = ${row.day}`);
 }
 
-/** Replays of one call. */
-const REPLAY_LIMIT = 10_000;
+/** Deliveries that one call looks at. */
+export const REPLAY_LIMIT = 10_000;
+
+export interface Chosen {
+  id: string;
+  day: string;
+  targetId: string;
+}
 
 /**
- * Replays what a number has since a time, the oldest first, `REPLAY_LIMIT` at the most: those of a state, or all that
- * were not taken. Returns how many, and the time to go on from where there are more.
+ * What a number has since a time, the oldest first, `limit` at the most: deliveries of a state, or all that were not
+ * taken; and the time to go on from where there are more.
  */
-export async function replayDeliveries(
+export async function deliveriesToReplay(
   tx: Transaction,
   numberId: string,
-  { since, state }: { since: Date; state?: DeliveryState },
-): Promise<{ replayed: number; next: Date | null }> {
-  const chosen = await tx
-    .select({ id: t.id, day: t.day, createdAt: t.createdAt })
+  { since, state, limit }: { since: Date; state?: DeliveryState | undefined; limit: number },
+): Promise<{ chosen: Chosen[]; next: Date | null }> {
+  const found = await tx
+    .select({ id: t.id, day: t.day, targetId: t.targetId })
     .from(t)
     .where(
-      and(
-        eq(t.numberId, numberId),
-        gte(t.createdAt, since),
-        state ? eq(t.state, state) : ne(t.state, 'delivered'),
-      ),
+      and(eq(t.numberId, numberId), madeSince(since), state ? eq(t.state, state) : ne(t.state, 'delivered')),
     )
-    .orderBy(t.id)
-    .limit(REPLAY_LIMIT + 1);
-  const taken = chosen.slice(0, REPLAY_LIMIT);
-  const ids = sql.param(taken.map(({ id }) => id));
-  const days = sql.param(taken.map(({ day }) => day));
+    .orderBy(asc(t.id))
+    .limit(limit + 1);
+  const beyond = found[limit];
+  return { chosen: found.slice(0, limit), next: beyond ? new Date(timeOfId(idOf('dlv', beyond.id))) : null };
+}
+
+/** Sends these again, as `replayDelivery`. */
+export async function replayDeliveries(tx: Transaction, chosen: Chosen[]): Promise<void> {
+  const ids = sql.param(chosen.map(({ id }) => id));
+  const days = sql.param(chosen.map(({ day }) => day));
   await replay(tx, sql`(${t.id}, ${t.day}) in (select * from unnest(${ids}::uuid[], ${days}::date[]))`);
-  return { replayed: taken.length, next: chosen[REPLAY_LIMIT]?.createdAt ?? null };
 }
 
 async function replay(tx: Transaction, which: SQL): Promise<void> {

@@ -22,7 +22,7 @@ export interface OwnEvent {
 
 /**
  * Stores events and their deliveries. Returns the ids of the deliveries that are new: none of a repeat. Events of one
- * number are delivered one after another.
+ * number are delivered one after another, but for tests.
  */
 export async function insertOwnEvents(tx: Transaction, own: OwnEvent[]): Promise<`dlv_${string}`[]> {
   if (own.length === 0) return [];
@@ -34,7 +34,10 @@ export async function insertOwnEvents(tx: Transaction, own: OwnEvent[]): Promise
     type: event.type,
     at: event.at.toISOString(),
     number_id: event.numberId,
-    conversation: String(conversationOf(event.numberId)),
+    // A test waits for nothing before it.
+    conversation: String(
+      conversationOf(event.numberId, ...(event.type === 'test' ? [event.operationId] : [])),
+    ),
     content: JSON.stringify(event.data),
     kind: event.target ?? 'incoming',
   }));

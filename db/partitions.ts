@@ -1,5 +1,6 @@
 /** Partitions of events and deliveries: made ahead, and dropped whole when they are old. */
-import { sql } from 'drizzle-orm';
+import { type AnyColumn, type SQL, sql } from 'drizzle-orm';
+import { idOf, timeOfId } from '../contract/ids.ts';
 import type { Database } from './client.ts';
 import { LOCK_NOT_AVAILABLE, sqlStateOf } from './errors.ts';
 
@@ -43,6 +44,12 @@ export async function dropOldPartitions(db: Database, now: Date): Promise<string
     }
   }
   return dropped;
+}
+
+/** Days that an event can be of, by its UUID, which tells when it arrived: so few partitions can have it. */
+export function daysAround(uuid: string, day: AnyColumn | SQL): SQL {
+  const arrived = new Date(timeOfId(idOf('evt', uuid)));
+  return sql`${day} between ${dayOf(arrived)}::date - ${LATE_DAYS + 1}::int and ${dayOf(arrived)}::date + 2`;
 }
 
 /** A day in UTC, `YYYY-MM-DD`. */

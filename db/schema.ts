@@ -564,7 +564,8 @@ export const metaRegistrations = pgTable(
 
 /**
  * What Meta told, one row for each message, status and other change, and what we tell customers ourselves. Never changed,
- * but for `workedOffAt`. Partitioned by `day`; a partition is dropped when it is old. An id is `evt_…` outside.
+ * but for `workedOffAt`. Partitioned by `day`; a partition is dropped when it is old, rows are deleted where an account
+ * is erased. An id is `evt_…` outside.
  */
 export const events = pgTable(
   'events',
@@ -653,6 +654,16 @@ export const targets = pgTable('targets', {
   openUntil: at('open_until'),
   lastSuccessAt: at('last_success_at'),
   createdAt,
+});
+
+/** What an account has asked to be sent within an hour: replays and tests, counted over all processes. */
+export const requestedSends = pgTable('requested_sends', {
+  accountId: text('account_id')
+    .primaryKey()
+    .references(() => organizations.id, { onDelete: 'cascade' }),
+  /** When the hour began. */
+  since: at('since').notNull().defaultNow(),
+  count: integer().notNull().default(0),
 });
 
 /** The timeline: what happened to a number, over all attempts. */

@@ -1,5 +1,5 @@
-/** Targets: their secrets, and whether anything is sent to them. */
-import { and, eq, isNull, sql } from 'drizzle-orm';
+/** Targets and their secrets. */
+import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
 import type { TargetKind } from '../contract/deliveries.ts';
 import type { Database, Transaction } from './client.ts';
 import { targets } from './schema.ts';
@@ -33,21 +33,15 @@ export async function rotateSecret(
   return { previousValidUntil: row?.previousValidUntil ?? null };
 }
 
-/** Switches a target on again: what is due is sent at once. False where it was on, or there is none. */
-export async function switchOn(tx: Transaction, id: string): Promise<boolean> {
-  const { rows } = await tx.execute(sql`
-    with switched as (
-      update ${targets} set off_at = null, off_reason = null, failing_since = null, failures = 0, open_until = null
-      where id = ${id} and off_at is not null returning id
-    )
-    select graphile_worker.add_job('forward', json_build_object('targets', json_build_array(id))) from switched`);
-  return rows.length > 0;
+/** The target, or null where nothing was ever to be sent there and nobody asked for its secret. */
+export async function getTarget(db: Database | Transaction, id: string): Promise<TargetRow | null> {
+  return (await getTargets(db, [id])).get(id) ?? null;
 }
 
-/** The target, or null where nothing was ever to be sent there and nobody asked for its secret. */
-export async function getTarget(tx: Database | Transaction, id: string): Promise<TargetRow | null> {
-  const [row] = await tx.select().from(targets).where(eq(targets.id, id));
-  return row ?? null;
+/** Those that there are, by id. */
+export async function getTargets(db: Database | Transaction, ids: string[]): Promise<Map<string, TargetRow>> {
+  const rows = ids.length === 0 ? [] : await db.select().from(targets).where(inArray(targets.id, ids));
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 /** Gives a target the secret that its first delivery is signed with. Returns the one that it has then. */

@@ -4,13 +4,13 @@ import {
   callbackProfileFields,
   callbackProfilePage,
   callbackProfileView,
+  newCallbackProfileView,
   viewCallbackProfile,
 } from '../../contract/callback-profiles.ts';
 import { emptyBody } from '../../contract/fields.ts';
 import { anyId, pageQuery } from '../../contract/queries.ts';
 import { about } from '../../contract/views.ts';
 import {
-  type CallbackProfileRow,
   changeCallbackProfile,
   createCallbackProfile,
   deleteCallbackProfile,
@@ -18,6 +18,7 @@ import {
   listCallbackProfiles,
   MAX_CALLBACK_PROFILES,
 } from '../../db/callback-profiles.ts';
+import { getTarget, getTargets, rotateSecret } from '../../db/targets.ts';
 import { answers, GUARDED, noBody, WRITES } from '../answers.ts';
 import { customerOf } from '../auth.ts';
 import type { Routes } from '../context.ts';
@@ -33,8 +34,9 @@ import { readJson } from '../json.ts';
 import { checkTarget } from '../numbers.ts';
 import { page, readCursor } from '../paging.ts';
 import { invalidField, ProblemError } from '../problems.ts';
+import { giveSecret } from '../targets.ts';
 
-const params = z.object({
+export const profileParams = z.object({
   id: anyId.meta(about('The profile, as it was answered.', 'cbp_019ab2c4f0c97d8e8f3b5d6a7c8e9f01')),
 });
 const cursor = z.string().regex(/^cbp_[0-9a-f]{32}$/);
@@ -63,7 +65,12 @@ export const callbackProfileRoutes: Routes = async (app, { api }) => {
       const before = readCursor(at, cursor);
       const { accountId } = customerOf(request);
       const { items, next } = await listCallbackProfiles(db, accountId, { limit, before });
-      return page(request, reply, publicUrl, items.map(viewCallbackProfile), next);
+      const targets = await getTargets(
+        db,
+        items.map(({ id }) => id),
+      );
+      const views = items.map((row) => viewCallbackProfile(row, targets.get(row.id) ?? null));
+      return page(request, reply, publicUrl, views, next);
     },
   );
 
@@ -73,29 +80,33 @@ export const callbackProfileRoutes: Routes = async (app, { api }) => {
       config: { ...config, answerHeaders: ['Location'] },
       schema: {
         summary: 'Create a callback profile',
-        description: `Numbers name it in \`callbackProfileId\`. An account has ${MAX_CALLBACK_PROFILES} at most.`,
+        description: `Numbers name it in \`callbackProfileId\`. The answer shows its secret. An account has ${MAX_CALLBACK_PROFILES} at most.`,
         operationId: 'createCallbackProfile',
         tags,
         headers: writeHeaders,
         body: fields.creation,
-        response: answers({ 201: callbackProfileView }, [...GUARDED, ...WRITES]),
+        response: answers({ 201: newCallbackProfileView }, [...GUARDED, ...WRITES]),
       },
     },
     async (request, reply) => {
       const { accountId } = customerOf(request);
       const keyed = keyedRequest(request);
       const earlier = await checkTarget(api, keyed, request.body.url, '/url');
-      if (earlier) return give(reply, earlier);
+      if (earlier) return giveSecret(api, reply, earlier);
+      const { sealed } = await api.targetSecrets.create();
       const { answer } = await inTransaction(db, keyed, async (tx) => {
         const row = await createCallbackProfile(tx, accountId, request.body);
         if (!row) {
           const detail = `The account has ${MAX_CALLBACK_PROFILES} callback profiles; delete one first.`;
           throw invalidField('', 'too_many', detail);
         }
+        await rotateSecret(tx, { id: row.id, accountId, kind: 'callback', sealed });
         const location = `${publicUrl}/v1/callback-profiles/${row.id}`;
-        return { answer: { ...profileAnswer(row), status: 201, headers: { location } }, result: null };
+        // Sealed as long as it is stored.
+        const body = { ...viewCallbackProfile(row, null), secret: sealed };
+        return { answer: { status: 201, headers: { location }, body }, result: null };
       });
-      return give(reply, answer);
+      return giveSecret(api, reply, answer);
     },
   );
 
@@ -108,13 +119,13 @@ export const callbackProfileRoutes: Routes = async (app, { api }) => {
         description: 'Where it sends, and which statuses.',
         operationId: 'getCallbackProfile',
         tags,
-        params,
+        params: profileParams,
         response: answers({ 200: callbackProfileView }, [...GUARDED, 'not_found']),
       },
     },
     async (request) => {
-      const row = await getCallbackProfile(db, customerOf(request).accountId, request.params.id);
-      return viewCallbackProfile(existing(row));
+      const row = existing(await getCallbackProfile(db, customerOf(request).accountId, request.params.id));
+      return viewCallbackProfile(row, await getTarget(db, row.id));
     },
   );
 
@@ -129,7 +140,7 @@ export const callbackProfileRoutes: Routes = async (app, { api }) => {
         description: 'Not while a pending or approved number names it.',
         operationId: 'deleteCallbackProfile',
         tags,
-        params,
+        params: profileParams,
         headers: writeHeaders,
         body: emptyBody,
         response: answers({ 204: noBody('Deleted.') }, [
@@ -169,7 +180,7 @@ const changeRoute: Routes = async (app, { api }) => {
         operationId: 'changeCallbackProfile',
         tags,
         consumes: ['application/json', 'application/merge-patch+json'],
-        params,
+        params: profileParams,
         headers: writeHeaders,
         body,
         response: answers({ 200: callbackProfileView }, [...GUARDED, ...WRITES, 'not_found']),
@@ -185,16 +196,13 @@ const changeRoute: Routes = async (app, { api }) => {
       if (earlier) return give(reply, earlier);
       const { answer } = await inTransaction(db, keyed, async (tx) => {
         const row = existing(await changeCallbackProfile(tx, accountId, id, request.body));
-        return { answer: profileAnswer(row), result: null };
+        const body = viewCallbackProfile(row, await getTarget(tx, id));
+        return { answer: { status: 200, headers: {}, body }, result: null };
       });
       return give(reply, answer);
     },
   );
 };
-
-function profileAnswer(row: CallbackProfileRow): Answer {
-  return { status: 200, headers: {}, body: viewCallbackProfile(row) };
-}
 
 /** Throws `not_found` where there is none. */
 function existing<T>(found: T | null): T {

@@ -38,7 +38,8 @@ const setStatus = (id: string, status: NumberStatus) =>
 describe('a callback profile', () => {
   it('is created, read, listed, changed and deleted', async () => {
     const response = await post({ name: ' Orders ', url: URL });
-    const created = response.json();
+    const { secret, ...created } = response.json();
+    expect(secret).toMatch(/^whsec_/);
     expect(response.headers['location']).toBe(at(created.id));
     expect(created).toEqual({
       id: expect.stringMatching(/^cbp_[0-9a-f]{32}$/),
@@ -46,6 +47,7 @@ describe('a callback profile', () => {
       url: URL,
       statuses: ['delivered', 'read', 'failed'],
       active: true,
+      target: expect.objectContaining({ state: 'on', offSince: null }),
       createdAt: expect.any(String),
       updatedAt: created.createdAt,
     });

@@ -3,6 +3,7 @@ import type { InjectOptions } from 'fastify';
 import { exampleOf } from '../../api/openapi/json.ts';
 import { newId } from '../../contract/ids.ts';
 import { createApiKey } from '../../db/api-keys.ts';
+import { insertOwnEvents } from '../../db/own-events.ts';
 import { callbackProfiles, invitations } from '../../db/schema.ts';
 import { draw } from '../../images/draw.ts';
 import { createImageStore } from '../../images/store.ts';
@@ -29,6 +30,13 @@ const THINGS: Record<string, (world: World) => Promise<string>> = {
     await api.db
       .insert(callbackProfiles)
       .values({ id, accountId, name: 'Orders', url: 'https://example.com', statuses: ['read'] });
+    return id;
+  },
+  '/v1/deliveries/{id}': async ({ api, accountId }) => {
+    const { id: numberId } = await acceptNumber(api.db, accountId);
+    const event = { numberId, type: 'test', at: new Date(), operationId: newId('op'), data: {} } as const;
+    const [id] = await api.db.transaction((tx) => insertOwnEvents(tx, [event]));
+    if (id === undefined) throw new Error('There is no delivery of the event.');
     return id;
   },
   '/v1/images/{id}': async ({ api, accountId }) => {

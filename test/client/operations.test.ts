@@ -39,7 +39,7 @@ function fieldsOf(schema: Json): { fields: string[]; required: string[] } {
 
 /** The name of the schema that an answer carries. */
 const nameIn = (operation: Operation, type: string) => {
-  const good = Object.entries(operation.answers).find(([status]) => /^20[01]$/.test(status))?.[1];
+  const good = Object.entries(operation.answers).find(([status]) => /^20[012]$/.test(status))?.[1];
   return String(good?.content[type]?.schema['$ref']).split('/').at(-1);
 };
 
