@@ -22,7 +22,12 @@ const madeSince = (since: Date) => gte(t.id, firstUuid(since.getTime()));
 export async function listDeliveries(
   db: Database,
   numberId: string,
-  page: { state: DeliveryState | undefined; since: Date | undefined; before: string | null; limit: number },
+  page: {
+    state?: DeliveryState | undefined;
+    since?: Date | undefined;
+    before: string | null;
+    limit: number;
+  },
 ): Promise<Page<Delivery, string>> {
   const found = await db
     .select({ row: getTableColumns(t), type: events.type })
