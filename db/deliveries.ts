@@ -3,7 +3,7 @@ import { and, asc, desc, eq, getTableColumns, gte, lt, ne, type SQL, sql } from 
 import type { DeliveryState, StoredType } from '../contract/deliveries.ts';
 import { firstUuid, idOf, timeOfId, uuidOf } from '../contract/ids.ts';
 import type { Database, Transaction } from './client.ts';
-import { daysAround } from './partitions.ts';
+import { daysAround, KEPT_DAYS } from './partitions.ts';
 import { cut, type Page } from './read.ts';
 import { deliveries, events, numbers } from './schema.ts';
 
@@ -15,8 +15,10 @@ export interface Delivery {
 }
 
 const EVENT = and(eq(events.id, t.id), eq(events.day, t.day));
-/** Made since a time, as the id tells: by it the index ends. */
-const madeSince = (since: Date) => gte(t.id, firstUuid(since.getTime()));
+const DAY_MS = 24 * 3_600_000;
+/** Made since a time, as the id tells, by which the index ends; and no longer ago than events are sure to be kept. */
+const madeSince = (since: Date | undefined) =>
+  gte(t.id, firstUuid(Math.max(since?.getTime() ?? 0, Date.now() - KEPT_DAYS * DAY_MS)));
 
 /** A number's deliveries, newest first, from before the id `before`: those since a time, of a state, or all. */
 export async function listDeliveries(
@@ -29,20 +31,26 @@ export async function listDeliveries(
     limit: number;
   },
 ): Promise<Page<Delivery, string>> {
-  const found = await db
-    .select({ row: getTableColumns(t), type: events.type })
+  // The page first, then its events: there are more of these than a planner likes to look up.
+  const rows = db
+    .select()
     .from(t)
-    .innerJoin(events, EVENT)
     .where(
       and(
         eq(t.numberId, numberId),
         page.state && eq(t.state, page.state),
-        page.since && madeSince(page.since),
+        madeSince(page.since),
         page.before === null ? undefined : lt(t.id, page.before),
       ),
     )
     .orderBy(desc(t.id))
-    .limit(page.limit + 1);
+    .limit(page.limit + 1)
+    .as('page');
+  const found = await db
+    .select({ row: rows._.selectedFields, type: events.type })
+    .from(rows)
+    .innerJoin(events, and(eq(events.id, rows.id), eq(events.day, rows.day)))
+    .orderBy(desc(rows.id));
   return cut(found, page.limit, ({ row }) => row.id);
 }
 

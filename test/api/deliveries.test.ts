@@ -2,7 +2,7 @@
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { DeliveryAttempt, DeliveryState } from '../../contract/deliveries.ts';
-import { newId, uuidOf } from '../../contract/ids.ts';
+import { firstId, newId, uuidOf } from '../../contract/ids.ts';
 import { REPLAY_LIMIT } from '../../db/deliveries.ts';
 import type { NumberRow } from '../../db/number-row.ts';
 import { insertOwnEvents } from '../../db/own-events.ts';
@@ -247,6 +247,17 @@ describe('a replay of many', () => {
     expect(first).toMatchObject({ replayed: REPLAY_LIMIT, next: expect.any(String) });
     const rest = (await bulk({ since: first.next, status: 'failed' })).json();
     expect(rest).toEqual({ replayed: 5, heldBack: [], next: null });
+  });
+
+  it('leaves what is of more than 30 days ago, as its event may be gone', async () => {
+    const id = await delivery();
+    const old = `${firstId('dlv', Date.now() - 31 * 24 * 3_600_000)}${id.slice(16)}`;
+    await api.db
+      .update(deliveries)
+      .set({ id: uuidOf('dlv', old) ?? '' })
+      .where(isIt(id));
+    expect((await bulk({ since: LONG_AGO })).json()).toMatchObject({ replayed: 0 });
+    expect((await listed()).items).toEqual([]);
   });
 
   it.each([{}, { since: 'yesterday' }, { since: LONG_AGO, status: 'lost' }, { since: LONG_AGO, to: 'x' }])(
