@@ -9,7 +9,7 @@ import { deliveries, isLiveSql, numberEvents, numbers, targets } from './schema.
 /** Tries that are put forward at once: more than are made while a target fails. */
 const PUT_FORWARD = 10_000;
 
-/** Switches a target on: all that waits is due at once. False where it was on, or there is none. */
+/** Switches a target on: all that waits is due at once, in its order. False where it was on, or there is none. */
 export async function switchOn(
   tx: Transaction,
   id: string,
@@ -20,7 +20,7 @@ export async function switchOn(
       update ${targets} set off_at = null, off_reason = null, failing_since = null, failures = 0, open_until = null
       where id = ${id} and off_at is not null returning id
     ), due as (
-      update ${deliveries} set next_at = now() where (id, day) in (
+      update ${deliveries} set next_at = created_at where (id, day) in (
         select d.id, d.day from switched join ${deliveries} d on d.target_id = switched.id
         where d.state = 'pending' and d.next_at > now() order by d.next_at limit ${PUT_FORWARD}
       )

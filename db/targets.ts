@@ -10,7 +10,7 @@ export type TargetRow = typeof targets.$inferSelect;
 const SECRET_OVERLAP_HOURS = 24;
 
 /**
- * Gives a target a new secret, encrypted as `sealed` (`delivery/secrets.ts` makes them); the one that it has signs along
+ * Gives a target a new secret, encrypted as `sealed` (`targets/secrets.ts` makes them); the one that it has signs along
  * for a day. Makes the target where there is none. `id`: the number's or the profile's, which the caller may change.
  */
 export async function rotateSecret(

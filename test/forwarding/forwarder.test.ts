@@ -7,7 +7,8 @@ import { getDelivery, listDeliveries, replayDeliveries, replayDelivery } from '.
 import { readEvents } from '../../db/event-feed.ts';
 import { insertOwnEvents } from '../../db/own-events.ts';
 import { deliveries, emails, numberEvents, numbers, targets } from '../../db/schema.ts';
-import { getTarget, rotateSecret, switchOn } from '../../db/targets.ts';
+import { switchOn } from '../../db/target-on.ts';
+import { getTarget, rotateSecret } from '../../db/targets.ts';
 import { storeUpdates, type Update } from '../../db/updates.ts';
 import { until } from '../../dev/until.ts';
 import { targetSecrets } from '../../targets/secrets.ts';
@@ -20,6 +21,7 @@ import {
   numberAtMeta,
   startForwarding,
 } from '../support/forwarding.ts';
+import { CUSTOMER } from '../support/number-state.ts';
 import { createAccount } from '../support/stack.ts';
 
 type Forwarding = Awaited<ReturnType<typeof startForwarding>>;
@@ -116,10 +118,9 @@ describe('what is sent', () => {
     ]);
     // Catching up gives the same event.
     await eventually(async () => {
-      const events = await readEvents(database.db, accountId, { after: null, limit: 100 });
-      return (
-        events?.some(({ id, content: told }) => id === headers['webhook-id'] && told === content) ?? false
-      );
+      const page = await readEvents(database.db, accountId, { after: null, limit: 100 });
+      if (typeof page === 'string') throw new Error(page);
+      return page.events.some(({ id, content: told }) => id === headers['webhook-id'] && told === content);
     });
   });
 
@@ -336,7 +337,9 @@ describe('a target that fails', () => {
     forwarding.putForward(DAY);
     expect(customer.at(number.path)).toHaveLength(1);
     customer.answer(number.path, status(200));
-    await database.db.transaction((tx) => switchOn(tx, number.id));
+    await database.db.transaction((tx) =>
+      switchOn(tx, number.id, { actor: CUSTOMER, operationId: newId('op') }),
+    );
     await eventually(() => allDelivered(number));
     expect(customer.at(number.path)).toHaveLength(3);
   });
