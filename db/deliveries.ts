@@ -90,7 +90,7 @@ export interface Chosen {
 
 /**
  * What a number has since a time, the oldest first, `limit` at the most: deliveries of a state, or all that were not
- * taken; and the time to go on from where there are more.
+ * taken; and the time to go on from where there are more. Nobody else changes these until the transaction ends.
  */
 export async function deliveriesToReplay(
   tx: Transaction,
@@ -104,7 +104,9 @@ export async function deliveriesToReplay(
       and(eq(t.numberId, numberId), madeSince(since), state ? eq(t.state, state) : ne(t.state, 'delivered')),
     )
     .orderBy(asc(t.id))
-    .limit(limit + 1);
+    .limit(limit + 1)
+    // What is tried in this very moment: waiting for it could be waiting for each other.
+    .for('update', { skipLocked: true });
   const beyond = found[limit];
   return { chosen: found.slice(0, limit), next: beyond ? new Date(timeOfId(idOf('dlv', beyond.id))) : null };
 }

@@ -23,6 +23,7 @@ export async function switchOn(
       update ${deliveries} set next_at = created_at where (id, day) in (
         select d.id, d.day from switched join ${deliveries} d on d.target_id = switched.id
         where d.state = 'pending' and d.next_at > now() order by d.next_at limit ${PUT_FORWARD}
+        for update of d skip locked
       )
     )
     select graphile_worker.add_job('forward', json_build_object('targets', json_build_array(id))) from switched`);

@@ -26,7 +26,8 @@ const tags = ['Forwarding'];
 const config = { access: ['customer'] } as const;
 const without = { ...config, emptyBody: true };
 const ENABLED =
-  'What waits for it is sent at once; what was given up can be replayed. One that is on stays so.';
+  'What waits for it is sent at once; what was given up can be replayed. One that is on stays so. Another URL alone ' +
+  'does not switch it on.';
 
 export const targetRoutes: Routes = async (app, { api }) => {
   const { db } = api;
