@@ -9,7 +9,7 @@ export const LATE_DAYS = 8;
 /** Days ahead that partitions are made for: so long may the process be away that makes them. */
 const AHEAD_DAYS = 14;
 /** Days that what was told is kept, from its arrival. */
-const KEPT_DAYS = 30;
+export const KEPT_DAYS = 30;
 /** Whoever writes queues behind a drop that waits, so it waits shortly and comes again. */
 const LOCK_WAIT = '300ms';
 

@@ -7,7 +7,7 @@ import { targets } from './schema.ts';
 export type TargetRow = typeof targets.$inferSelect;
 
 /** How long a secret signs along after it was replaced. */
-const SECRET_OVERLAP_HOURS = 24;
+export const SECRET_OVERLAP_HOURS = 24;
 
 /**
  * Gives a target a new secret, encrypted as `sealed` (`targets/secrets.ts` makes them); the one that it has signs along
