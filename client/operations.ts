@@ -29,7 +29,6 @@ import {
   newCallbackProfileView,
 } from '../contract/callback-profiles.ts';
 import { submissionCheck } from '../contract/checks.ts';
-import { codeResend, facebookResumption, verificationCode } from '../contract/facebook-fields.ts';
 import {
   deliveryPage,
   deliveryQuery,
@@ -43,6 +42,7 @@ import {
   testEventBody,
   testEventView,
 } from '../contract/delivery-views.ts';
+import { codeResend, facebookResumption, verificationCode } from '../contract/facebook-fields.ts';
 import { commentBody, decisionBody, numberFields } from '../contract/fields.ts';
 import { metaConnectionBody, metaConnectionView } from '../contract/meta-connection.ts';
 import { newStaff, personChange, personPage, personQuery, personView } from '../contract/people.ts';
