@@ -41,6 +41,7 @@ import { commentRoutes } from './routes/comments.ts';
 import { decisionLinkRoutes } from './routes/decision-links.ts';
 import { decisionRoutes } from './routes/decisions.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
+import { differenceRoutes } from './routes/differences.ts';
 import { editRoutes } from './routes/edits.ts';
 import { endingRoutes } from './routes/endings.ts';
 import { eventFeedRoutes } from './routes/event-feed.ts';
@@ -86,6 +87,7 @@ const ROUTES = [
   numberRoutes,
   checkRoutes,
   editRoutes,
+  differenceRoutes,
   resubmissionRoutes,
   endingRoutes,
   atFacebookRoutes,

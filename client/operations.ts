@@ -43,7 +43,7 @@ import {
   testEventView,
 } from '../contract/delivery-views.ts';
 import { codeResend, facebookResumption, verificationCode } from '../contract/facebook-fields.ts';
-import { commentBody, decisionBody, numberFields } from '../contract/fields.ts';
+import { commentBody, decisionBody, numberFields, sideBody } from '../contract/fields.ts';
 import { metaConnectionBody, metaConnectionView } from '../contract/meta-connection.ts';
 import { newStaff, personChange, personPage, personQuery, personView } from '../contract/people.ts';
 import { imageView } from '../contract/pictures.ts';
@@ -77,6 +77,12 @@ export const OPERATIONS = {
     list: { id: 'listNumbers', call: 'GET /v1/numbers', query: numberQuery, page: numberPage },
     get: { id: 'getNumber', call: 'GET /v1/numbers/{id}', answer: numberView },
     edit: { id: 'editNumber', call: 'PATCH /v1/numbers/{id}', body: number.changes, answer: numberView },
+    chooseSide: {
+      id: 'chooseSide',
+      call: 'POST /v1/numbers/{id}/sync',
+      body: sideBody,
+      answer: numberView,
+    },
     resubmit: {
       id: 'resubmitNumber',
       call: 'POST /v1/numbers/{id}/resubmission',

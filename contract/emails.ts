@@ -151,6 +151,23 @@ export type TargetOffData = {
   name: string;
 };
 
+/** Meta tells something of a WhatsApp Business Account that people have to look at. */
+export type MetaNoticeData = {
+  connectionId: string;
+  wabaId: string;
+  /** Whose it is; null for ours. */
+  accountName: string | null;
+  heading: string;
+  /** In Meta's words. */
+  details: string[];
+  advice: string;
+  /** The last digits of the number that it is about; null where it is about none. */
+  number: string | null;
+  at: string;
+  /** Whether our own people are written to, or the account's admins. */
+  toStaff: boolean;
+};
+
 /** The data of each kind of email. */
 export type EmailData = {
   submitted: NumberEmailData;
@@ -173,6 +190,7 @@ export type EmailData = {
   'account-closed': AccountClosedData;
   'meta-trouble': MetaTroubleData;
   'target-off': TargetOffData;
+  'meta-notice': MetaNoticeData;
   'review-digest': ReviewEmailData;
   'review-escalation': ReviewEmailData;
 };

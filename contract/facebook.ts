@@ -49,7 +49,7 @@ export function isCodeAwaited(progress: FacebookProgress | null): boolean {
 
 /** Whether something waits at Meta for somebody to say that it can go on: a step that is held up, or the profile. */
 export function isHeldUp({ facebook, sync }: Pick<FromMeta, 'facebook' | 'sync'>): boolean {
-  const isUnsent = sync !== null && (sync.state === 'failed' || sync.differences.length > 0);
+  const isUnsent = sync?.state === 'failed';
   // After a wrong code another one is asked for, or entered.
   if (facebook === null || isCodeAwaited(facebook)) return isUnsent;
   return isUnsent || facebook.problem !== null || facebook.turn !== 'facebook';
@@ -128,6 +128,18 @@ export interface Quality {
 }
 
 export const SYNC_STATES = ['pending', 'synced', 'failed'] as const;
+
+/** What of a profile is compared with what Meta shows. Not the picture: Meta shows another address of it each time. */
+export const COMPARED_FIELDS = [
+  'address',
+  'businessDescription',
+  'contactEmail',
+  'website',
+  'businessCategory',
+] as const;
+export type ComparedField = (typeof COMPARED_FIELDS)[number];
+
+export const SIDES = ['ours', 'theirs'] as const;
 
 /** Whether Meta shows the profile as it is here. */
 export interface Sync {

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { BUSINESS_CATEGORIES, type BusinessCategory } from './categories.ts';
+import { COMPARED_FIELDS, SIDES } from './facebook.ts';
 import type { IdPrefix } from './ids.ts';
 import { COMMENT_MAX, FIELD_NAMES, OUTCOMES } from './number.ts';
 import { parseMobileNumber } from './phone.ts';
@@ -267,6 +268,31 @@ const fieldNames = (description: string, example: (typeof FIELD_NAMES)[number]) 
     .refine((fields) => new Set(fields).size === fields.length, { error: 'Name each field once.' })
     .meta({ description, maxItems: FIELD_NAMES.length, examples: [[example]] })
     .optional();
+
+/** Body of a choice between what is here and what WhatsApp shows. */
+export const sideBody = z.strictObject(
+  {
+    keep: z.enum(SIDES, { error: orRequired('Send "ours" or "theirs".') }).meta({
+      description:
+        '`ours`: WhatsApp is to show what is here. `theirs`: the number takes over what WhatsApp shows.',
+      examples: ['ours'],
+    }),
+    fields: z
+      .array(z.enum(COMPARED_FIELDS, { error: `Send names out of ${COMPARED_FIELDS.join(', ')}.` }), {
+        error: 'Send a list of field names.',
+      })
+      .min(1, 'Name a field, or leave it out for all that differ.')
+      .refine((fields) => new Set(fields).size === fields.length, { error: 'Name each field once.' })
+      .meta({
+        description: 'The fields that this is for, out of `sync.differences`; all that differ when left out.',
+        maxItems: COMPARED_FIELDS.length,
+        examples: [['website']],
+      })
+      .optional(),
+  },
+  { error: object },
+);
+export type SideBody = z.output<typeof sideBody>;
 
 /** Body of a request that has nothing to say. */
 export const emptyBody = z.strictObject({}, { error: object });

@@ -217,6 +217,7 @@ export const EMAIL_KINDS = [
   'account-closed',
   'meta-trouble',
   'target-off',
+  'meta-notice',
   'review-digest',
   'review-escalation',
 ] as const;

@@ -232,7 +232,9 @@ export const numberView = z
               theirs: z.string().nullable().meta(about('What Meta shows.', '1 Long Street, Springfield')),
             }),
           )
-          .describe('What Meta shows otherwise, as last read.'),
+          .describe(
+            'What Meta shows otherwise, as last read. Nothing is done about it until one chooses: POST /v1/numbers/{id}/sync, or an edit of the field.',
+          ),
       })
       .nullable()
       .describe('Whether the profile has reached Meta; null where it never goes there.'),

@@ -14,8 +14,10 @@ import type { Transaction } from './client.ts';
 import { numberEmail } from './email-rows.ts';
 import { sqlStateOf, UNIQUE_VIOLATION } from './errors.ts';
 import { columnsOf, type NumberRow, stateOf } from './number-row.ts';
+import { insertOwnEvents } from './own-events.ts';
 import { nextSubmission } from './quota.ts';
 import { emails, isLiveSql, numberEvents, numbers } from './schema.ts';
+import { toldEvents } from './told-events.ts';
 
 export interface AcceptanceSettings {
   /** How much of support's working time verification may take before it is overdue. */
@@ -197,18 +199,13 @@ async function tell(
   data: Record<string, unknown>,
 ): Promise<void> {
   const { attempt, revision, submittedAt } = row;
-  await tx.insert(numberEvents).values({
-    id: newId('evt'),
-    numberId: row.id,
-    attempt,
-    revision,
-    type,
-    at: new Date(submittedAt),
-    actor: by,
-    data,
-    operationId,
-  });
-  await tx.insert(emails).values(numberEmail(row, stateOf(row), 'submitted', settings));
+  const state = stateOf(row);
+  const event = { attempt, revision, type, actor: by, data, operationId };
+  await tx
+    .insert(numberEvents)
+    .values({ ...event, id: newId('evt'), numberId: row.id, at: new Date(submittedAt) });
+  await insertOwnEvents(tx, toldEvents(row, state, [{ ...event, at: submittedAt, email: null }]));
+  await tx.insert(emails).values(numberEmail(row, state, 'submitted', settings));
 }
 
 async function holderOf(tx: Transaction, mobileNumber: string): Promise<Taken['holder']> {

@@ -16,6 +16,8 @@ export interface Change {
   field: string;
   /** Meta's time for it. Changes may be worked off in another order than they were told in. */
   at: Date;
+  /** When it arrived. */
+  receivedAt: Date;
   /** As Meta sent it. */
   value: unknown;
 }
@@ -34,9 +36,9 @@ export async function openChange(db: Database, { id, day }: ChangeKey): Promise<
     .where(and(eq(events.id, id), eq(events.day, day), sql`${events.workedOffAt} is null`));
   if (!found) return null;
   const { event, connectionId } = found;
-  const { wabaId, accountId, numberId, field, at, content } = event;
+  const { wabaId, accountId, numberId, field, at, createdAt: receivedAt, content } = event;
   return {
-    ...{ id, connectionId, accountId, numberId, at },
+    ...{ id, connectionId, accountId, numberId, at, receivedAt },
     wabaId: wabaId ?? '',
     field: field ?? '',
     value: JSON.parse(content),

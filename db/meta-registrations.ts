@@ -2,7 +2,7 @@
  * The budget of registrations: Meta takes 10 of a number, deregistrations among them, in a moving 72 hours, and then
  * none for 72 hours. Each is counted before it is sent, so that it is never overspent.
  */
-import { and, asc, eq, gt, sql } from 'drizzle-orm';
+import { and, asc, between, eq, gt, sql } from 'drizzle-orm';
 import type { Database } from './client.ts';
 import { metaRegistrations } from './schema.ts';
 
@@ -10,6 +10,7 @@ export const REGISTRATIONS = 10;
 const WINDOW_MS = 72 * 3_600_000;
 /** What is counted here arrives at Meta a little later, and leaves its window later. */
 const MARGIN_MS = 60_000;
+const LATELY_MS = 15 * 60_000;
 /** Meta's answer where its own count says that the budget is used up. */
 const USED_UP = 133016;
 
@@ -59,6 +60,22 @@ export async function reserveRegistration(
 /** Notes that Meta refused one: it counts all the same. */
 export async function noteRefused(db: Database, seq: number, code: number): Promise<void> {
   await db.update(metaRegistrations).set({ refused: code }).where(eq(metaRegistrations.seq, seq));
+}
+
+/** Whether Meta was asked to register the number within a quarter of an hour around a time. */
+export async function isRegisteredLately(db: Database, mobileNumber: string, at: Date): Promise<boolean> {
+  const found = await db
+    .select({ seq: metaRegistrations.seq })
+    .from(metaRegistrations)
+    .where(
+      and(
+        eq(metaRegistrations.mobileNumber, mobileNumber),
+        eq(metaRegistrations.kind, 'register'),
+        between(metaRegistrations.at, new Date(at.getTime() - LATELY_MS), new Date(at.getTime() + LATELY_MS)),
+      ),
+    )
+    .limit(1);
+  return found.length > 0;
 }
 
 /** When one that was counted at this time leaves the window. */

@@ -12,8 +12,11 @@ import {
 import type { Database, Transaction } from './client.ts';
 import { numberEmail } from './email-rows.ts';
 import { columnsOf, type NumberRow, stateOf } from './number-row.ts';
+import { insertOwnEvents, ownEventParts, ownEventsJson } from './own-events.ts';
+import { withPartitions } from './partitions.ts';
 import { prepared } from './prepared.ts';
 import { emails, numberEvents, numbers } from './schema.ts';
+import { toldEvents } from './told-events.ts';
 
 /**
  * Writes the events, their emails and the row. Where the database knows some of the events, or others in their
@@ -27,7 +30,8 @@ export async function saveNumber(
 ): Promise<SaveResult | null> {
   const [row] = await rowOf(db).execute({ numberId: request.numberId });
   if (!row) return null;
-  if (await advance(db, row, request, mailDomain)) return { kind: 'saved' };
+  const isSaved = await withPartitions(db, () => advance(db, row, request, mailDomain));
+  if (isSaved) return { kind: 'saved' };
   return db.transaction((tx) => reconcile(tx, request, mailDomain));
 }
 
@@ -52,13 +56,16 @@ async function advance(
   const [first] = events;
   if (!first) return false;
   const columns = columnsOf(state);
-  const advanced = await advanceFrom(db, Object.keys(columns)).execute({
+  const told = toldEvents(row, state, events);
+  const statement = told.length > 0 ? advanceAndTell : advanceFrom;
+  const advanced = await statement(db, Object.keys(columns)).execute({
     numberId,
     attempt: state.attempt,
     revision: first.revision - 1,
     row: json(numbers, [columns]),
     events: json(numberEvents, eventRows(row, events)),
     emails: json(emails, emailRows(row, state, events, mailDomain)),
+    ...(told.length > 0 && { told: ownEventsJson(told) }),
   });
   return advanced.length > 0;
 }
@@ -78,7 +85,22 @@ const EVENT_FIELDS = [
 ] as const;
 const EMAIL_FIELDS = ['id', 'lane', 'numberId', 'attempt', 'kind', 'messageId', 'data'] as const;
 
-const advanceFrom = prepared((db, stateFields: string[]) => {
+const advanceFrom = prepared((db, stateFields: string[]) =>
+  advancing(db, stateFields).select({ id: ADVANCED }).from(sql`advanced`).prepare('advance_number'),
+);
+
+/** The same, where the Incoming URL is told of it. */
+const advanceAndTell = prepared((db, stateFields: string[]) => {
+  const told = ownEventParts(sql`${sql.placeholder('told')}`, sql`exists (select from advanced)`);
+  return advancing(db, stateFields, told)
+    .select({ id: ADVANCED, jobs: sql<number>`(select count(*) from forwarding)`.as('jobs') })
+    .from(sql`advanced`)
+    .prepare('advance_and_tell');
+});
+
+const ADVANCED = sql<string>`advanced.id`.as('id');
+
+function advancing(db: Database | Transaction, stateFields: string[], further: [string, SQL][] = []) {
   const { placeholder } = sql;
   const advanced = db.$with('advanced', { id: numbers.id }).as(sql`
     update ${numbers} set (${names(numbers, stateFields)}) =
@@ -95,12 +117,13 @@ const advanceFrom = prepared((db, stateFields: string[]) => {
     insert into ${into} (${names(into, fields)})
     select ${names(into, fields)} from jsonb_populate_recordset(null::${into}, ${placeholder(from)}::jsonb)
     where exists (select from advanced)`;
-  const told = db.$with('told', {}).as(insert(numberEvents, EVENT_FIELDS, 'events'));
+  const kept = db.$with('kept', {}).as(insert(numberEvents, EVENT_FIELDS, 'events'));
   const written = db
     .$with('written', {})
     .as(sql`${insert(emails, EMAIL_FIELDS, 'emails')} on conflict (message_id) do nothing`);
-  return db.with(advanced, told, written).select().from(advanced).prepare('advance_number');
-});
+  const parts = further.map(([name, query]) => db.$with(name, {}).as(query));
+  return db.with(advanced, kept, written, ...parts);
+}
 
 /** Every other case: a repeat, or a workflow that was reset or ran twice. */
 async function reconcile(
@@ -164,6 +187,7 @@ async function insertEvents(
 ): Promise<void> {
   if (events.length === 0) return;
   await tx.insert(numberEvents).values(eventRows(row, events));
+  await insertOwnEvents(tx, toldEvents(row, state, events));
   const due = emailRows(row, state, events, mailDomain);
   // A reset workflow may repeat a transition: its email exists and stays as it is.
   if (due.length > 0) await tx.insert(emails).values(due).onConflictDoNothing({ target: emails.messageId });

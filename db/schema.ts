@@ -543,7 +543,7 @@ export const metaNumbers = pgTable(
   (t) => [
     index('meta_numbers_connection').on(t.connectionId, t.digits),
     index('meta_numbers_phone_number_id').on(t.phoneNumberId),
-    index('meta_numbers_read').on(t.readAt).where(sql`${t.readAt} is not null`),
+    index('meta_numbers_due').on(t.connectionId, t.readAt).where(sql`${t.readAt} is not null`),
   ],
 );
 

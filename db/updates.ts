@@ -4,9 +4,8 @@ import type { StoredType } from '../contract/deliveries.ts';
 import { orderedUuids } from '../contract/ids.ts';
 import { LIVE_STATUSES } from '../contract/number.ts';
 import type { Database } from './client.ts';
-import { sqlStateOf } from './errors.ts';
 import { dueDeliveries, forwardJob, madeTargets } from './new-deliveries.ts';
-import { addPartitions, dayOf, LATE_DAYS } from './partitions.ts';
+import { dayAround, withPartitions } from './partitions.ts';
 import { prepared } from './prepared.ts';
 import { callbackProfiles, events, metaConnections, metaNumbers, numbers } from './schema.ts';
 
@@ -36,20 +35,14 @@ export interface Stored {
   deliveries: number;
 }
 
-const DAY_MS = 24 * 3_600_000;
-/** A row fits no partition, which is a violated check. */
-const NO_PARTITION = '23514';
-
 /** Stores updates, in their order: 4,096 at the most. What is known already is left out. */
 export async function storeUpdates(db: Database, updates: Update[], now = new Date()): Promise<Stored> {
   if (updates.length === 0) return { stored: 0, deliveries: 0 };
-  const store = async () => (await storing(db).execute(columnsOf(updates, now)))[0] as Stored;
-  return store().catch(async (error) => {
-    if (sqlStateOf(error) !== NO_PARTITION) throw error;
-    // Whoever makes them ahead has been away for long.
-    await addPartitions(db, now);
-    return store();
-  });
+  return withPartitions(
+    db,
+    async () => (await storing(db).execute(columnsOf(updates, now)))[0] as Stored,
+    now,
+  );
 }
 
 /** A column each: one parameter for all rows. */
@@ -68,12 +61,6 @@ function columnsOf(updates: Update[], now: Date) {
     conversations: updates.map(({ conversation }) => String(conversation)),
     contents: updates.map(({ content }) => content),
   };
-}
-
-/** Meta's day for it, but no further from ours than there are partitions. */
-function dayAround(at: Date, now: Date): string {
-  const time = Math.min(Math.max(at.getTime(), now.getTime() - LATE_DAYS * DAY_MS), now.getTime() + DAY_MS);
-  return dayOf(new Date(time));
 }
 
 const storing = prepared((db) => {

@@ -3,8 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { secretsOf } from '../auth/secrets.ts';
 import { type Config, ConfigError, loadConfig } from '../contract/config.ts';
+import type { Change } from '../db/changes.ts';
 import { openDatabase } from '../db/client.ts';
 import { describeError } from '../db/errors.ts';
+import { workOff } from '../meta/work-off.ts';
+import { openClient } from '../temporal/connect.ts';
+import { createNumberWorkflows } from '../temporal/numbers.ts';
 import { lead } from './leader.ts';
 import { serveMetrics } from './metrics.ts';
 import { forward } from './term.ts';
@@ -38,6 +42,8 @@ async function main(config: Config): Promise<void> {
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort());
   const db = openDatabase(config, { name: 'delivery' });
+  const { client, connection } = openClient(config, 'delivery');
+  const workflows = createNumberWorkflows({ client, db, config });
   const state = { reached: false, leading: false };
   const metrics = await serveMetrics(db, {
     host: config.HOST,
@@ -53,8 +59,7 @@ async function main(config: Config): Promise<void> {
       },
       work: async (term) => {
         state.leading = true;
-        // Kept as they are until what they ask for is done.
-        const workOffChange = async () => {};
+        const workOffChange = (change: Change) => workOff({ db, workflows, config, logger }, change);
         await forward({ db, config, logger, observer, workOffChange }, term, stopping.signal).finally(() => {
           state.leading = false;
         });
@@ -62,6 +67,7 @@ async function main(config: Config): Promise<void> {
     });
   } finally {
     await metrics.close();
+    await connection.close();
     await Promise.race([db.close(), sleep(CLOSE_MS)]);
     logger.info('Stopped');
   }

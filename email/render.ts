@@ -12,6 +12,7 @@ import { approved } from './templates/approved.ts';
 import { comment } from './templates/comment.ts';
 import { customerComment } from './templates/customer-comment.ts';
 import { codeNeeded, codeReminder, facebookProblem, nameDeclined, quality } from './templates/facebook.ts';
+import { metaNotice } from './templates/meta-notice.ts';
 import { metaTrouble } from './templates/meta-trouble.ts';
 import { rejected } from './templates/rejected.ts';
 import { reviewDigest, reviewEscalation, reviewRequest } from './templates/review.ts';
@@ -41,6 +42,7 @@ const TEMPLATES: { [K in EmailKind]: (data: EmailData[K]) => Letter } = {
   'account-closed': accountClosed,
   'meta-trouble': metaTrouble,
   'target-off': targetOff,
+  'meta-notice': metaNotice,
   'review-digest': reviewDigest,
   'review-escalation': reviewEscalation,
 };

@@ -1,7 +1,9 @@
+import { sql } from 'drizzle-orm';
 import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import type { StepResult } from '../contract/facebook.ts';
 import { noteChecked } from '../db/meta-connections.ts';
 import { changeMetaNumber, ensureMetaNumber, findNumberAtMeta } from '../db/meta-numbers.ts';
+import { metaNumbers } from '../db/schema.ts';
 import type { Node } from './answers.ts';
 import { type AtMeta, isUnknownObject, judging } from './at-meta.ts';
 import { connectionOf, tokenOf } from './connections.ts';
@@ -94,7 +96,7 @@ export async function askForName(
   node: Node,
   { alsoDeclined }: { alsoDeclined: boolean },
 ): Promise<StepResult> {
-  const { db, graph, token, id, number, meta } = at;
+  const { db, config, graph, token, id, number, meta } = at;
   const { displayName } = number;
   const asked = node.new_display_name ?? meta.requestedName ?? node.verified_name ?? null;
   const isDeclined = alsoDeclined && nameOfNode(node, asked)?.status === 'DECLINED';
@@ -106,6 +108,13 @@ export async function askForName(
     }
     await graph.changeName(token, id, displayName);
   }
-  await changeMetaNumber(db, number.id, { phoneNumberId: id, requestedName: displayName });
+  await changeMetaNumber(db, number.id, {
+    phoneNumberId: id,
+    requestedName: displayName,
+    // Its decision may be missed. What is not read yet is read once it is registered.
+    ...(meta.readAt && {
+      readAt: sql`least(${metaNumbers.readAt}, now() + make_interval(secs => ${config.META_POLL_SECONDS}))`,
+    }),
+  });
   return { done: true };
 }

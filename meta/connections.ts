@@ -93,7 +93,8 @@ export async function stopCalls(
   return stopped(isOurs ? 'operator' : 'customer', problem);
 }
 
-function hearersOf(config: MetaDeps['config']): Hearers {
+/** Who is written to of what happens to a connection. */
+export function hearersOf(config: MetaDeps['config']): Hearers {
   const staffLane = config.ESCALATION_EMAIL?.length
     ? 'escalation'
     : config.SUPPORT_EMAIL?.length

@@ -1,4 +1,4 @@
-import type { StepResult } from '../contract/facebook.ts';
+import type { ComparedField, StepResult } from '../contract/facebook.ts';
 import { findImage } from '../db/images.ts';
 import { changeMetaNumber } from '../db/meta-numbers.ts';
 import type { NumberRow } from '../db/number-row.ts';
@@ -19,7 +19,7 @@ export async function pushProfile(
   const result = await inStep(deps, numberId, async (at): Promise<StepResult> => {
     const { db, graph, token, id, number } = at;
     revision = number.revision;
-    await graph.setProfile(token, id, profileOf(number));
+    await graph.setProfile(token, id, profileToPush(number));
     await pushPicture(at);
     const asked = await askForName(at, await graph.readNumber(token, id), { alsoDeclined: false });
     if (asked.done) await changeMetaNumber(db, number.id, { pushedRevision: revision });
@@ -27,6 +27,22 @@ export async function pushProfile(
   });
   return { ...result, revision };
 }
+
+/** What Meta shows otherwise stays as it is there until somebody has chosen. */
+function profileToPush(number: NumberRow): ProfileChanges {
+  const open = new Set(number.sync?.differences.map(({ field }) => NAMES_AT_META[field as ComparedField]));
+  return Object.fromEntries(
+    Object.entries(profileOf(number)).filter(([field]) => !open.has(field as keyof ProfileChanges)),
+  );
+}
+
+const NAMES_AT_META: Record<ComparedField, keyof ProfileChanges> = {
+  address: 'address',
+  businessDescription: 'description',
+  contactEmail: 'email',
+  website: 'websites',
+  businessCategory: 'vertical',
+};
 
 /** Meta's fields; what is empty here is cleared there. */
 export function profileOf(number: NumberRow): ProfileChanges {

@@ -1,4 +1,4 @@
-import type { FacebookNews, Sync } from '../contract/facebook.ts';
+import type { ComparedField, FacebookNews, Sync } from '../contract/facebook.ts';
 import { changeMetaNumber } from '../db/meta-numbers.ts';
 import type { NumberRow } from '../db/number-row.ts';
 import type { Node, ShownProfile } from './answers.ts';
@@ -36,12 +36,13 @@ export async function readNumber(
   { numberId }: { numberId: string },
 ): Promise<Reading | Stopped> {
   return inStep(deps, numberId, async ({ db, config, graph, token, id, number, meta }): Promise<Reading> => {
+    // What is learnt otherwise while this is under way, is newer.
+    const at = new Date().toISOString();
     const node = await graph.readNumber(token, id);
     // Before, it has none.
     const profile = isRegistered(node) ? await graph.readProfile(token, id) : null;
-    const at = new Date().toISOString();
     const news = newsOfNode(node, meta.requestedName);
-    const readAt = new Date(Date.now() + pauseAfter(news, config.META_POLL_SECONDS));
+    const readAt = new Date(Date.now() + pauseAfter(number, news, config));
     await changeMetaNumber(db, numberId, { lastRead: { at, node, profile }, readAt });
     return {
       done: true,
@@ -54,15 +55,23 @@ export async function readNumber(
   });
 }
 
-/** Milliseconds until the next reading: soon while a name is not decided, otherwise in a day. */
-function pauseAfter({ name }: Pick<FacebookNews, 'name'>, pollSeconds: number): number {
+/** Milliseconds until the next reading: soon while somebody waits for what it shows, otherwise in about a day. */
+function pauseAfter(
+  { facebook, whatsappName }: NumberRow,
+  { name }: Pick<FacebookNews, 'name'>,
+  { META_POLL_SECONDS, META_NAME_DAYS }: MetaDeps['config'],
+): number {
   const isDecided = isShown(name?.status) || name?.status === 'DECLINED';
-  return isDecided ? DAY_MS : pollSeconds * 1000;
+  // Some names are never decided.
+  const isFresh = Date.now() - Date.parse(whatsappName?.at ?? '') < META_NAME_DAYS * DAY_MS;
+  const isAwaited = facebook?.step === 'name' || facebook?.step === 'connect' || (!isDecided && isFresh);
+  // Numbers that were added together are read apart from each other, the longer they are here.
+  return isAwaited ? META_POLL_SECONDS * 1000 : DAY_MS * (0.9 + Math.random() / 5);
 }
 
 function differencesOf(number: NumberRow, theirs: ShownProfile): Sync['differences'] {
   const ours = profileOf(number);
-  const pairs: [field: string, ours: string, theirs: string][] = [
+  const pairs: [field: ComparedField, ours: string, theirs: string][] = [
     ['address', ours.address ?? '', theirs.address ?? ''],
     ['businessDescription', ours.description ?? '', theirs.description ?? ''],
     ['contactEmail', ours.email ?? '', theirs.email ?? ''],

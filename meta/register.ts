@@ -37,6 +37,7 @@ export async function register(
       since === null ? isRegistered(node) : meta.registeredAt !== null && meta.registeredAt > new Date(since);
     if (isDone) {
       if (!meta.registeredAt || meta.deregisteredAt) await noteRegistered(at);
+      else await changeMetaNumber(db, number.id, { readAt: sql`now()` });
       return { done: true };
     }
     waitForProvisioning(at, node);
@@ -61,6 +62,8 @@ export async function register(
 export async function deregister(deps: MetaDeps, { numberId }: { numberId: string }): Promise<StepResult> {
   const found = await findNumberAtMeta(deps.db, numberId);
   if (!found?.meta?.phoneNumberId) return { done: true };
+  // What is left of it then, the readings end.
+  await changeMetaNumber(deps.db, numberId, { readAt: sql`now() + interval '15 minutes'` });
   return inStep(deps, numberId, async (at): Promise<StepResult> => {
     const { db, graph, token, id, number } = at;
     const isGone = await graph.readNumber(token, id).then(

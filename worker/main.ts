@@ -15,6 +15,7 @@ import { ensureSchedules } from '../temporal/schedules.ts';
 import { ensureSearchAttributes } from '../temporal/search-attributes.ts';
 import { bundleWorkflows } from './bundle.ts';
 import { freePort, serveMetrics } from './metrics.ts';
+import { readBack } from './read-back.ts';
 import { sweep } from './sweeper.ts';
 import { CONCURRENT_ACTIVITIES, createNumbersWorker } from './worker.ts';
 
@@ -56,6 +57,7 @@ async function main(config: Config): Promise<void> {
   const db = openDatabase(config, { name: 'worker' });
   const lockDb = openDatabase(config, { name: 'worker email locks', max: CONCURRENT_ACTIVITIES });
   const sweepDb = openDatabase(config, { name: 'worker sweeper', max: 1 });
+  const readDb = openDatabase(config, { name: 'worker readings', max: 1 });
   const { client, connection } = openClient(config, 'worker');
   const workflows = createNumberWorkflows({ client, db, config });
   const meta = createMetaSteps(openMeta({ db, config, logger }));
@@ -96,19 +98,25 @@ async function main(config: Config): Promise<void> {
     config.SWEEP_SECONDS,
     stopping.signal,
   );
+  const readings =
+    config.META_APP_ID !== undefined &&
+    readBack(
+      { db, lockDb: readDb, workflows, meta, config, logger, onRound: metrics.onReadings },
+      stopping.signal,
+    );
 
   try {
     // The SDK's runtime turns SIGTERM and SIGINT into a graceful shutdown.
     await worker.run();
   } finally {
     stopping.abort();
-    await sweeping;
+    await Promise.all([sweeping, readings]);
     await metrics.close();
     await close();
     await connection.close();
     mailer.close();
-    const closed = Promise.all([db.close(), lockDb.close(), sweepDb.close()]);
-    // A round of the sweeper may still hold a connection; nothing is lost with it.
+    const closed = Promise.all([db, lockDb, sweepDb, readDb].map((one) => one.close()));
+    // A round of the sweeper, or of readings, may still hold a connection; nothing is lost with it.
     await Promise.race([closed, sleep(CLOSE_MS)]);
     logger.info('Stopped');
   }

@@ -1,9 +1,12 @@
 /** The worker's metrics and health on a port of its own: ours, and those of the Temporal SDK. */
 import { createServer, type Server } from 'node:http';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { ReadBackRound } from './read-back.ts';
 
 export interface WorkerMetrics {
   onRound(result: { ok: boolean; started: number }): void;
+  /** Of a round of readings at Meta; null where it failed. */
+  onReadings(round: ReadBackRound | null): void;
   close(): Promise<void>;
 }
 
@@ -35,6 +38,17 @@ export async function serveMetrics(options: {
     help: 'When a round of the sweeper last went well',
     registers: [registry],
   });
+  const readings = new Counter({
+    name: 'meta_readings_total',
+    help: 'Numbers that were read at Meta, by what came of it; rounds that failed as a whole',
+    labelNames: ['result'],
+    registers: [registry],
+  });
+  const lastReadings = new Gauge({
+    name: 'meta_readings_last_success_timestamp_seconds',
+    help: 'When a round of readings at Meta last went through',
+    registers: [registry],
+  });
 
   const server = createServer(async (request, response) => {
     if (request.url === '/livez') return response.end('ok\n');
@@ -56,6 +70,11 @@ export async function serveMetrics(options: {
       rounds.inc({ result: result.ok ? 'ok' : 'failed' });
       started.inc(result.started);
       if (result.ok) lastSuccess.setToCurrentTime();
+    },
+    onReadings: (round) => {
+      for (const [result, count] of Object.entries(round ?? { round_failed: 1 }))
+        readings.inc({ result }, count);
+      if (round) lastReadings.setToCurrentTime();
     },
     close: () =>
       new Promise((resolve) => {

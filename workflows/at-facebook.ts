@@ -248,7 +248,7 @@ export function resume(
   if (!isAtFacebook(state)) return { refused: 'not_pending' };
   const { facebook: before, sync: known } = state;
   const facebook = goOn(state, command.method, at);
-  const isUnsent = known !== null && (known.state === 'failed' || known.differences.length > 0);
+  const isUnsent = known?.state === 'failed';
   if (facebook === before && !isUnsent) return { state, events: [] };
   const sync = isUnsent ? { ...known, state: 'pending' as const, reason: null, at: at.now } : known;
   return step({ ...state, facebook, sync, updatedAt: at.now }, 'facebook.resumed', command, null, {

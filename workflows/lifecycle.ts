@@ -32,7 +32,7 @@ import {
   takeStep,
 } from './at-facebook.ts';
 import { hear } from './news.ts';
-import { markUnsent, takeSync } from './profile-sync.ts';
+import { chosenBy, markUnsent, takeSync } from './profile-sync.ts';
 import { between, close, later, rejectedEmail, step } from './transition.ts';
 
 export type NewDecision = Omit<Decision, 'at'>;
@@ -272,8 +272,12 @@ const closing = ({ accountClosed }: { accountClosed?: boolean }) => (accountClos
 function edit(state: NumberState, command: Command & { type: 'edit' }, at: Circumstances): Outcome {
   if (state.status !== 'APPROVED') return { refused: 'not_approved' };
   const changes = changedFields(state.profile, command.changes);
-  if (Object.keys(changes).length === 0) return { state, events: [] };
+  const chosen = chosenBy(state.sync, command.changes);
+  if (Object.keys(changes).length === 0 && chosen.length === 0) return { state, events: [] };
   const profile = { ...state.profile, ...command.changes };
-  const sync = markUnsent(state.sync, Object.keys(changes), at.now);
-  return step({ ...state, profile, sync, updatedAt: at.now }, 'edited', command, null, { changes });
+  const sync = markUnsent(state.sync, [...Object.keys(changes), ...chosen], at.now);
+  return step({ ...state, profile, sync, updatedAt: at.now }, 'edited', command, null, {
+    changes,
+    ...(chosen.length > 0 && { chosen }),
+  });
 }

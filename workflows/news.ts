@@ -161,12 +161,12 @@ function isWorse({ what, from, to }: Heard): boolean {
   return rank(to) > Math.max(rank(from), 0);
 }
 
-/** Which fields Meta shows otherwise. While ours are on their way there, that says nothing. */
+/** Which fields Meta shows otherwise. While ours have not arrived there, that says nothing. */
 function hearDifferences(state: NumberState, { news, operationId }: Hearing, at: Circumstances): Transition {
   const { differences } = news;
   const { sync } = state;
   const isKnown = JSON.stringify(differences) === JSON.stringify(sync?.differences);
-  if (!differences || sync === null || sync.state === 'pending' || isKnown || isBefore(news.at, sync.at)) {
+  if (!differences || sync?.state !== 'synced' || isKnown || isBefore(news.at, sync.at)) {
     return { state, events: [] };
   }
   const next = { ...state, sync: { ...sync, differences, at: news.at }, updatedAt: at.now };

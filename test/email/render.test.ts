@@ -129,6 +129,17 @@ function dataOf<K extends EmailKind>(
       mobileNumber: '+15555550123',
       name: change('Acme Ltd'),
     },
+    'meta-notice': {
+      connectionId: 'mtc_1',
+      wabaId: '102290129340398',
+      accountName: change('Acme Ltd'),
+      heading: 'Meta has restricted the WhatsApp Business Account',
+      details: [change('RESTRICTED_BIZ_INITIATED_MESSAGING')],
+      advice: 'Look into WhatsApp Manager.',
+      number: '…0123',
+      at: later,
+      toStaff: true,
+    },
     'review-digest': reviews,
     'review-escalation': reviews,
   };
@@ -171,6 +182,7 @@ const WORDS: Record<EmailKind, string[]> = {
   'account-closed': ['Acme Ltd', '2026-11-30 08:00 UTC'],
   'meta-trouble': ['Acme Ltd', '102290129340398', '190', 'AbCdEf', '2026-11-30 08:00 UTC'],
   'target-off': ['Acme Ltd', '+15555550123', 'num_1', 'https://example.com', '2026-11-30 08:00 UTC'],
+  'meta-notice': ['Acme Ltd', '102290129340398', 'RESTRICTED_BIZ', '…0123', '2026-11-30 08:00 UTC'],
   'review-digest': ['Acme Ltd', '…0123', 'num_1', 'and 6 more'],
   'review-escalation': ['Acme Ltd', '…0123', 'num_1', 'and 6 more'],
 };

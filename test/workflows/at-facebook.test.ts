@@ -508,11 +508,32 @@ describe('the profile', () => {
     });
   });
 
-  test('what Meta shows otherwise is shown, and pushing again makes ours win', () => {
-    const differences = [{ field: 'address', theirs: '1 Long Street' }];
+  test('what Meta shows otherwise is shown, and stays so until somebody has chosen', () => {
+    const differences = [
+      { field: 'address', theirs: '1 Long Street' },
+      { field: 'website', theirs: null },
+    ];
     const { state, events } = following(synced, [news({ source: 'poll', differences })]);
-    expect(events).toMatchObject([{ type: 'sync.differs', data: { fields: ['address'] } }]);
+    expect(events).toMatchObject([{ type: 'sync.differs', data: { fields: ['address', 'website'] } }]);
     expect(state.sync).toMatchObject({ state: 'synced', differences });
-    expect(following(state, [resume(), sync(done)]).state.sync).toMatchObject({ differences: [] });
+    expect(following(state, [resume()]).events).toEqual([]);
+    // To name the field is to choose, also where it stays as it is here.
+    const { address, website } = state.profile;
+    const ours = following(state, [edit({ address })]);
+    expect(ours.events).toMatchObject([{ type: 'edited', data: { changes: {}, chosen: ['address'] } }]);
+    expect(ours.state.sync).toMatchObject({ state: 'pending', differences: [{ field: 'website' }] });
+    const pushed = following(ours.state, [sync(done)]).state;
+    expect(pushed.sync).toMatchObject({ state: 'synced', differences: [{ field: 'website' }] });
+    expect(following(pushed, [edit({ website }), sync(done)]).state.sync?.differences).toEqual([]);
+    expect(following(pushed, [edit({ address })]).events).toEqual([]);
+    // Another edit chooses nothing.
+    const other = following(state, [edit({ businessDescription: 'Sells widgets' }), sync(done)]);
+    expect(other.state.sync).toMatchObject({ state: 'synced', differences });
+  });
+
+  test('what has not reached Meta is no difference that anybody made', () => {
+    const { state } = following(synced, [edit({ website: 'https://other.example' }), sync(held('customer'))]);
+    const differences = [{ field: 'website', theirs: null }];
+    expect(following(state, [news({ source: 'poll', differences })]).events).toEqual([]);
   });
 });

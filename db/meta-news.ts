@@ -1,0 +1,136 @@
+/** Whom a change at Meta is about, and which numbers are to be read there. */
+import { and, asc, desc, eq, getTableColumns, gt, inArray, isNotNull, sql } from 'drizzle-orm';
+import type { FacebookNews } from '../contract/facebook.ts';
+import { LIVE_STATUSES } from '../contract/number.ts';
+import type { Database } from './client.ts';
+import type { MetaConnectionRow } from './meta-connections.ts';
+import type { NumberRow } from './number-row.ts';
+import { metaConnections, metaNumbers, numbers } from './schema.ts';
+
+const live = inArray(numbers.status, [...LIVE_STATUSES]);
+
+/** The connection of a WhatsApp Business Account; null where it is none of ours. */
+export async function connectionOfWaba(db: Database, wabaId: string): Promise<MetaConnectionRow | null> {
+  const [row] = await db.select().from(metaConnections).where(eq(metaConnections.wabaId, wabaId));
+  return row ?? null;
+}
+
+/** The number with these digits in a connection: the live one, or else the latest that had them. */
+export async function numberWithDigits(
+  db: Database,
+  connectionId: string,
+  digits: string,
+): Promise<NumberRow | null> {
+  const [row] = await db
+    .select(getTableColumns(numbers))
+    .from(metaNumbers)
+    .innerJoin(numbers, eq(numbers.id, metaNumbers.numberId))
+    .where(and(eq(metaNumbers.connectionId, connectionId), eq(metaNumbers.digits, digits)))
+    .orderBy(desc(live), desc(numbers.id))
+    .limit(1);
+  return row ?? null;
+}
+
+/** A page of the live numbers of a connection, after the number `after`, whose limit is another, and not learnt later. */
+export async function numbersWithOtherLimit(
+  db: Database,
+  connectionId: string,
+  { limit, scope, at }: NonNullable<FacebookNews['limit']> & { at: string },
+  { after, size }: { after: string; size: number },
+): Promise<NumberRow[]> {
+  return db
+    .select(getTableColumns(numbers))
+    .from(metaNumbers)
+    .innerJoin(numbers, eq(numbers.id, metaNumbers.numberId))
+    .where(
+      and(
+        eq(metaNumbers.connectionId, connectionId),
+        isNotNull(metaNumbers.phoneNumberId),
+        live,
+        gt(metaNumbers.numberId, after),
+        sql`(${numbers.messagingLimit}, ${numbers.limitScope}) is distinct from (${limit}::text, ${scope}::text)`,
+        sql`(${numbers.limitAt} is null or ${numbers.limitAt} <= ${at}::timestamptz)`,
+      ),
+    )
+    .orderBy(asc(metaNumbers.numberId))
+    .limit(size);
+}
+
+/** Has a number, or all of a connection, read soon: those of a connection over some minutes. Others are never read. */
+export async function readSoon(
+  db: Database,
+  what: { numberId: string } | { connectionId: string },
+): Promise<void> {
+  const [which, soon] =
+    'numberId' in what
+      ? [eq(metaNumbers.numberId, what.numberId), sql`now()`]
+      : [eq(metaNumbers.connectionId, what.connectionId), sql`now() + random() * interval '10 minutes'`];
+  await db
+    .update(metaNumbers)
+    .set({ readAt: soon })
+    .where(and(which, gt(metaNumbers.readAt, soon)));
+}
+
+/** A number that is to be read, or whose registration is to be ended. */
+export interface DueNumber {
+  numberId: string;
+  connectionId: string;
+}
+
+/**
+ * Numbers that are due, so many of each connection, those that somebody waits for first. None of a connection whose token
+ * does not work.
+ */
+export async function dueNumbers(
+  db: Database,
+  { perConnection, except }: { perConnection: number; except: string[] },
+): Promise<DueNumber[]> {
+  const due = db
+    .select({ numberId: metaNumbers.numberId, readAt: metaNumbers.readAt, status: numbers.status })
+    .from(metaNumbers)
+    .innerJoin(numbers, eq(numbers.id, metaNumbers.numberId))
+    .where(
+      and(
+        eq(metaNumbers.connectionId, metaConnections.id),
+        sql`${metaNumbers.readAt} <= now()`,
+        isNotNull(metaNumbers.phoneNumberId),
+      ),
+    )
+    .orderBy(sql`${numbers.status} = 'APPROVED'`, metaNumbers.readAt)
+    .limit(perConnection)
+    .as('due');
+  return db
+    .select({ numberId: due.numberId, connectionId: metaConnections.id })
+    .from(metaConnections)
+    .innerJoinLateral(due, sql`true`)
+    .where(
+      and(
+        eq(metaConnections.state, 'active'),
+        sql`${metaConnections.id} <> all(${sql.param(except)}::text[])`,
+      ),
+    );
+}
+
+/** Puts the next reading off; null: it is never read again. */
+export async function readLater(db: Database, numberId: string, inMs: number | null): Promise<void> {
+  await db
+    .update(metaNumbers)
+    .set({ readAt: inMs === null ? null : new Date(Date.now() + inMs) })
+    .where(eq(metaNumbers.numberId, numberId));
+}
+
+/**
+ * Whether a number that was released or withdrawn is still registered at Meta, and nobody else has it there now. A rejected
+ * one stays registered: it may be submitted again, and Meta counts registrations.
+ */
+export async function isLeftRegistered(db: Database, numberId: string): Promise<boolean> {
+  const { rows } = await db.execute(sql`
+    select from ${metaNumbers} mine join ${numbers} ended on ended.id = mine.number_id
+    where ended.status in ('RELEASED', 'WITHDRAWN') and mine.number_id = ${numberId} and mine.registered_at is not null
+      and (mine.deregistered_at is null or mine.deregistered_at < mine.registered_at)
+      and not exists (
+        select from ${metaNumbers} other join ${numbers} on ${numbers.id} = other.number_id
+        where other.connection_id = mine.connection_id and other.digits = mine.digits
+          and other.number_id <> mine.number_id and ${live})`);
+  return rows.length > 0;
+}
