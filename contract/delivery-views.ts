@@ -258,7 +258,12 @@ const webhookEvent = z
         mobileNumber: z.string().meta(about('Its phone number, E.164.', '+14155550123')),
       })
       .describe(
-        'What is told, as the webhook has it: `meta` is what Meta sent, cut to this message or status.',
+        'What is told, as the webhook has it. Messages and statuses: `meta` is what Meta sent, cut to this one. ' +
+          '`number.status_changed`: `status`, `attempt`, `rejection` (`by`, `reason`, `code`, `fields`; null where it was ' +
+          'not rejected). `number.quality_changed`: `qualityRating`, `qualityColor`, `connectionStatus`, `qualityAt`, ' +
+          '`qualitySource`, and `previous` with the first three. `number.limit_changed`: `messagingLimit`, `limitScope`, ' +
+          '`limitAt`, `limitSource`, and `previous` with the first two. All of these have `revision`, that of the number ' +
+          'with the change.',
       ),
   })
   .meta({ id: 'WebhookEvent', description: 'An event in the shape of its webhook, with its id.' });

@@ -78,6 +78,6 @@ export function dayAround(at: Date, now: Date): string {
 }
 
 /** A day in UTC, `YYYY-MM-DD`. */
-export function dayOf(time: Date): string {
+function dayOf(time: Date): string {
   return time.toISOString().slice(0, 10);
 }
