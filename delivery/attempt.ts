@@ -1,4 +1,5 @@
 /** Trying one delivery: what is sent is read, signed, sent, and judged. */
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { Logger } from 'pino';
 import { idOf } from '../contract/ids.ts';
 import { webhookBody } from '../contract/webhook-body.ts';
@@ -33,16 +34,18 @@ export function createAttempts({
   logger,
   now,
 }: Deps): (due: DueDelivery) => Promise<Attempted> {
-  const keys = new Map<string, Buffer>();
+  const keys = new Map<string, KeyObject>();
   const load = batched<DueDelivery, LoadedDelivery | null>(LOADED, async (wanted) => {
     const found = new Map((await loadDeliveries(db, wanted, now())).map((one) => [one.id, one]));
     return wanted.map(({ id }) => found.get(id) ?? null);
   });
 
-  async function keyOf(sealed: string): Promise<Buffer | null> {
+  async function keyOf(sealed: string): Promise<KeyObject | null> {
     const known = keys.get(sealed);
     if (known) return known;
-    const key = await secrets.keyOf(sealed);
+    const bytes = await secrets.keyOf(sealed);
+    // Signing with bytes takes five times as long.
+    const key = bytes && createSecretKey(bytes);
     if (keys.size >= KEYS) keys.clear();
     if (key) keys.set(sealed, key);
     return key;
