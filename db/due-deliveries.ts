@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import type { StoredType, TargetKind } from '../contract/deliveries.ts';
 import type { EventToTell } from '../contract/webhook-body.ts';
 import type { Database } from './client.ts';
+import { daysOf } from './partitions.ts';
 import { callbackProfiles, deliveries, events, numbers, targets } from './schema.ts';
 
 /** Where an Incoming URL or a profile's URL is sent to now; null while it is not. `n` is the event's number. */
@@ -124,7 +125,7 @@ export async function loadDeliveries(
       ${URL_NOW} as url, t.secret,
       case when t.previous_valid_until > ${now.toISOString()} then t.previous_secret end as previous_secret
     from unnest(${ids}::uuid[], ${days}::date[], ${targetIds}::text[]) as wanted (id, day, target_id)
-    join ${events} e on e.id = wanted.id and e.day = wanted.day
+    join ${events} e on e.id = wanted.id and e.day = wanted.day and ${daysOf(wanted, sql`e.day`)}
     join ${numbers} n on n.id = e.number_id join ${targets} t on t.id = wanted.target_id`);
   return rows.map((row) => ({
     id: row.id,

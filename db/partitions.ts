@@ -81,3 +81,9 @@ export function dayAround(at: Date, now: Date): string {
 function dayOf(time: Date): string {
   return time.toISOString().slice(0, 10);
 }
+
+/** That a column is within the days of rows that are wanted anyway: other partitions are then not even planned for. */
+export function daysOf(rows: { day: string }[], column: SQL): SQL {
+  const days = rows.map(({ day }) => day).sort();
+  return sql`${column} between ${days.at(0) ?? null}::date and ${days.at(-1) ?? null}::date`;
+}

@@ -25,7 +25,10 @@ export interface TargetOutcome {
 /** Tries that are kept of a delivery, with those of its replays. */
 const KEPT_ATTEMPTS = 30;
 
-/** Can be repeated only where it failed. A delivery that is settled meanwhile stays as it is. */
+/**
+ * Can be repeated only where it failed. A delivery that is settled meanwhile stays as it is. Not asked for by `pending`:
+ * with statistics from before a backlog, PostgreSQL would go through all of it by the index of what is due.
+ */
 export async function settleDeliveries(
   db: Database,
   settled: Settled[],
@@ -57,7 +60,7 @@ export async function settleDeliveries(
         settled_at = case when tried.state <> 'pending' then (tried.attempt ->> 'at')::timestamptz end,
         attempts = case when jsonb_array_length(d.attempts) < ${KEPT_ATTEMPTS} then d.attempts else d.attempts - 0 end
           || jsonb_build_array(tried.attempt)
-      from tried where d.id = tried.id and d.day = tried.day and d.state = 'pending'
+      from tried where d.id = tried.id and d.day = tried.day and d.state not in ('delivered', 'failed')
     )
     update ${targets} t set failures = changed.failures, failing_since = changed.failing_since,
       open_until = changed.open_until, last_success_at = coalesce(changed.last_success_at, t.last_success_at)
