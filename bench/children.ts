@@ -12,6 +12,8 @@ export function startChild(file: URL, env: NodeJS.ProcessEnv = {}): ChildProcess
     env: { ...process.env, ...env },
     // What children print must not mix with the result.
     stdio: ['ignore', 2, 2, 'ipc'],
+    // Also takes typed arrays.
+    serialization: 'advanced',
   });
 }
 
