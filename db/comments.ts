@@ -4,6 +4,7 @@ import type { CustomerCommentData } from '../contract/emails.ts';
 import { newId } from '../contract/ids.ts';
 import { type Actor, type EventType, STAFF_EVENTS } from '../contract/number.ts';
 import { lastFour } from '../contract/phone.ts';
+import { LOCKS } from './advisory-locks.ts';
 import type { Transaction } from './client.ts';
 import { numberEmail } from './email-rows.ts';
 import { type NumberRow, stateOf } from './number-row.ts';
@@ -12,8 +13,6 @@ import { emails, numberEvents } from './schema.ts';
 
 /** Emails to support about the comments of one account within an hour. */
 export const COMMENT_EMAILS_PER_ACCOUNT = 20;
-/** An arbitrary number that means "counting the comment emails of an account". */
-const COMMENT_EMAILS_LOCK = 7_264_024;
 
 export interface NewComment {
   type: Extract<EventType, 'comment' | 'comment.internal'>;
@@ -108,7 +107,7 @@ async function emailSupport(
 
 /** The account's emails of the last hour, at most as many as there may be. Until the transaction ends nobody adds one. */
 async function emailedLately(tx: Transaction, accountId: string): Promise<number> {
-  await tx.execute(sql`select pg_advisory_xact_lock(${COMMENT_EMAILS_LOCK}, hashtext(${accountId}))`);
+  await tx.execute(sql`select pg_advisory_xact_lock(${LOCKS.commentEmails}, hashtext(${accountId}))`);
   const lately = gt(emails.createdAt, sql`now() - interval '1 hour'`);
   const found = await tx
     .select({ id: emails.id })

@@ -9,12 +9,11 @@ import { sql } from 'drizzle-orm';
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator';
 import { Logger, runMigrations } from 'graphile-worker';
 import type { Config } from '../contract/config.ts';
+import { LOCKS } from './advisory-locks.ts';
 import { type Database, openDatabase } from './client.ts';
 import { LOCK_NOT_AVAILABLE, sqlStateOf } from './errors.ts';
 import { type Steps, stepsOf } from './migration-steps.ts';
 
-/** An arbitrary number that means "migrating"; two processes that start together take turns. */
-const MIGRATION_LOCK = 7_264_021;
 const TURN_PAUSE_MS = 200;
 
 /**
@@ -56,7 +55,7 @@ export async function migrateDatabase(
 async function takeTurn(db: Database): Promise<void> {
   for (;;) {
     const { rows } = await db.execute<{ taken: boolean }>(
-      sql`select pg_try_advisory_lock(${MIGRATION_LOCK}) as taken`,
+      sql`select pg_try_advisory_lock(${LOCKS.migration}) as taken`,
     );
     if (rows[0]?.taken) return;
     await sleep(TURN_PAUSE_MS);

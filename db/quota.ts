@@ -1,12 +1,11 @@
 /** How many numbers an account may submit within 24 hours. Resubmissions do not count: each follows a rejection by hand. */
 import { sql } from 'drizzle-orm';
 import { firstId, timeOfId } from '../contract/ids.ts';
+import { LOCKS } from './advisory-locks.ts';
 import type { Transaction } from './client.ts';
 import { numbers } from './schema.ts';
 
 const DAY_MS = 86_400_000;
-/** An arbitrary number that means "counting submissions of an account". */
-const QUOTA_LOCK = 7_264_023;
 /**
  * So many below the quota an account's submissions begin to take their turns, so that none passes it. More than are
  * ever under way at the same time; further below they do not wait for each other.
@@ -22,7 +21,7 @@ export async function nextSubmission(
   const seen = await newest(tx, accountId, quota);
   if (seen.count < quota - IN_TURN) return null;
   if (seen.count < quota) {
-    await tx.execute(sql`select pg_advisory_xact_lock(${QUOTA_LOCK}, hashtext(${accountId}))`);
+    await tx.execute(sql`select pg_advisory_xact_lock(${LOCKS.quota}, hashtext(${accountId}))`);
   }
   const { count, oldest } = seen.count < quota ? await newest(tx, accountId, quota) : seen;
   return count < quota || oldest === null ? null : new Date(timeOfId(oldest) + DAY_MS);

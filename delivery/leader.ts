@@ -6,9 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import type { Config } from '../contract/config.ts';
+import { LOCKS } from '../db/advisory-locks.ts';
 
-/** An arbitrary number that means "forwarding". */
-const FORWARDING_LOCK = 7_264_026;
 /** Milliseconds. */
 const TRY_EVERY = 1_000;
 const ASK_EVERY = 5_000;
@@ -75,7 +74,7 @@ async function tryLock(
   };
   try {
     await client.connect();
-    const { rows } = await client.query(`select pg_try_advisory_lock(${FORWARDING_LOCK}) as locked`);
+    const { rows } = await client.query(`select pg_try_advisory_lock(${LOCKS.forwarding}) as locked`);
     if (rows[0]?.locked === true) return { lost: lost.signal, release };
   } catch (error) {
     await release();

@@ -33,14 +33,11 @@ export interface Addresses {
   simulatorUrl: string | null;
 }
 
-/** Whether the API and the worker are told of the simulator. Without it, support records Facebook's decisions. */
-const PRODUCT_USES_SIMULATOR = false;
-
 /** Where Meta sends webhooks, at the API. */
 export const META_WEBHOOK_PATH = '/webhooks/meta';
 
 function metaEnvironment({ simulatorUrl }: Addresses): NodeJS.ProcessEnv {
-  if (!PRODUCT_USES_SIMULATOR || simulatorUrl === null) return {};
+  if (simulatorUrl === null) return {};
   return {
     META_GRAPH_URL: simulatorUrl,
     META_APP_ID: STACK_APP.appId,
@@ -48,6 +45,8 @@ function metaEnvironment({ simulatorUrl }: Addresses): NodeJS.ProcessEnv {
     META_VERIFY_TOKEN: STACK_APP.verifyToken,
     META_WABA_ID: OUR_ACCOUNT.wabaId,
     META_ACCESS_TOKEN: OUR_ACCOUNT.token,
+    // So that whoever loses webhooks on purpose need not wait long.
+    META_POLL_SECONDS: '5',
   };
 }
 

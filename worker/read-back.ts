@@ -9,6 +9,7 @@ import type { Logger } from '../activities/deps.ts';
 import type { Config } from '../contract/config.ts';
 import type { FacebookNews } from '../contract/facebook.ts';
 import { isLive } from '../contract/number.ts';
+import { LOCKS } from '../db/advisory-locks.ts';
 import type { Database } from '../db/client.ts';
 import { type DueNumber, dueNumbers, isLeftRegistered, readLater } from '../db/meta-news.ts';
 import { type NumberRow, stateOf } from '../db/number-row.ts';
@@ -19,8 +20,6 @@ import type { MetaSteps } from '../meta/steps.ts';
 import type { NumberWorkflows } from '../temporal/numbers.ts';
 import { hear } from '../workflows/news.ts';
 
-/** An arbitrary number that means "reading back". */
-const READ_LOCK = 7_264_026;
 /** Of one connection, two calls each: Meta counts calls by WhatsApp Business Account, and most are for other things. */
 const READINGS_PER_MINUTE = 30;
 const AT_ONCE = 8;
@@ -159,7 +158,7 @@ export function createReadBack(
   return () =>
     deps.lockDb.transaction(async (tx) => {
       const { rows } = await tx.execute<{ locked: boolean }>(
-        sql`select pg_try_advisory_xact_lock(${READ_LOCK}) as locked`,
+        sql`select pg_try_advisory_xact_lock(${LOCKS.readBack}) as locked`,
       );
       return rows[0]?.locked ? readAll() : null;
     });

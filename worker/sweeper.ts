@@ -13,6 +13,7 @@ import type { Config } from '../contract/config.ts';
 import { getNumber, NUMBER_WORKFLOW, workflowId } from '../contract/messages.ts';
 import { isLive, LIVE_STATUSES } from '../contract/number.ts';
 import { lastFour } from '../contract/phone.ts';
+import { LOCKS } from '../db/advisory-locks.ts';
 import { deleteOldAudit } from '../db/audit.ts';
 import { deleteOldChanges } from '../db/change-feed.ts';
 import { deleteExpiredClaims } from '../db/claims.ts';
@@ -29,8 +30,6 @@ import { type NumberWorkflows, TemporalUnavailable, WorkflowClosed } from '../te
 import { type FoundWorkflow, recentWorkflows } from '../temporal/recent.ts';
 import { callWithin } from '../temporal/unavailable.ts';
 
-/** An arbitrary number that means "sweeping". */
-const SWEEP_LOCK = 7_264_022;
 /** Looking at the workflow of each number takes a while: not in every round. */
 const WALK_EVERY_ROUNDS = 3;
 /** Numbers looked at together. */
@@ -267,7 +266,7 @@ export function createSweeper(
   return () =>
     deps.lockDb.transaction(async (tx) => {
       const { rows } = await tx.execute<{ locked: boolean }>(
-        sql`select pg_try_advisory_xact_lock(${SWEEP_LOCK}) as locked`,
+        sql`select pg_try_advisory_xact_lock(${LOCKS.sweep}) as locked`,
       );
       if (!rows[0]?.locked) return null;
       return inTurn([heal, ...cleanUps], AbortSignal.timeout(ROUND_MS));

@@ -110,8 +110,9 @@ function changesOf(known: Quality, { at, quality, limit }: News): Heard[] {
     changes.push({ what: 'connectionStatus', from: known.connectionStatus, to: quality.connectionStatus });
   if (limit && !isBefore(at, known.limitAt))
     changes.push({ what: 'messagingLimit', from: known.messagingLimit, to: limit.limit, scope: limit.scope });
+  // Old webhooks name a number's limit, which is the portfolio's today: that takes nothing back.
   return changes.filter(
-    ({ from, to, scope }) => from !== to || (scope !== undefined && scope !== known.limitScope),
+    ({ from, to, scope }) => from !== to || (scope === 'portfolio' && known.limitScope !== 'portfolio'),
   );
 }
 

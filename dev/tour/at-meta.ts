@@ -20,7 +20,7 @@ export async function throughMeta(
     const approved = await awaitName(tour, verified, meta, webhooksLost);
     await editProfile(tour, approved, meta);
     if (webhooksLost) return await tour.customer.numbers.get(approved.id);
-    await changeStanding(tour, approved, meta);
+    await changeStanding(tour, approved, meta, endpointUrl);
     await forward(tour, approved, meta, endpointUrl);
     return await tour.customer.numbers.get(approved.id);
   } finally {
@@ -51,7 +51,7 @@ async function enterCode(tour: Tour, number: NumberView, meta: Meta): Promise<vo
     (error: unknown) => error,
   );
   if (!(refusal instanceof ProblemError)) throw new Fault('A wrong code was taken.');
-  say(`${refusal.status} ${refusal.code}: ${refusal.message}`);
+  say(`${refusal.status}: ${refusal.errors[0]?.detail ?? refusal.detail}`);
 
   step('The right one proves that the number is theirs; it is registered as soon as Meta is ready.');
   await numbers.enterCode(number.id, { code });
@@ -94,8 +94,14 @@ async function editProfile(tour: Tour, { id }: NumberView, meta: Meta): Promise<
   say(`at Meta ${synced.sync?.state}: ${profile.websites.join(', ')}, ${profile.address}, with the picture`);
 }
 
-async function changeStanding(tour: Tour, number: NumberView, meta: Meta): Promise<void> {
-  step('Its quality falls and its messaging limit changes.');
+async function changeStanding(
+  tour: Tour,
+  number: NumberView,
+  meta: Meta,
+  endpointUrl: string,
+): Promise<void> {
+  step("Its quality falls and its messaging limit changes: the customer's systems are told, too.");
+  const { expectEvent } = endpointOf(endpointUrl);
   await meta.changeLimit('TIER_2K');
   await meta.changeQuality('FLAGGED');
   const changed = await become(
@@ -107,17 +113,17 @@ async function changeStanding(tour: Tour, number: NumberView, meta: Meta): Promi
   say(`quality ${changed.qualityRating}, limit ${changed.messagingLimit} of the ${changed.limitScope}`);
   const told = await tour.mail.find(number, /quality/i);
   if (told) say(told.Subject);
+  await expectEvent('/incoming', 'number.quality_changed', number.id);
+  await expectEvent('/incoming', 'number.limit_changed', number.id);
 }
 
 async function forward(tour: Tour, number: NumberView, meta: Meta, endpointUrl: string): Promise<void> {
-  const { know, expectEvent } = endpointOf(endpointUrl);
+  const { expectEvent } = endpointOf(endpointUrl);
   step('A message arrives, and the status of another one: both are forwarded and signed.');
-  const { secret } = await tour.customer.numbers.drawIncomingSecret(number.id);
-  await know('/incoming', secret);
   await meta.sendMessage('Does it come in another colour?');
   await meta.sendStatus('delivered');
   await expectEvent('/incoming', 'message.received', number.id);
   await expectEvent('/statuses', 'message.status', number.id);
   const { items } = await tour.customer.numbers.deliveries(number.id).page();
-  for (const { event, status } of items) say(`${event.type.padEnd(24)}${status}`);
+  for (const { type, status } of items) say(`${type.padEnd(24)}${status}`);
 }

@@ -21,6 +21,10 @@ export async function submitted(
   });
   const { id } = number;
   show(number);
+  if (endpointUrl !== null) {
+    const { secret } = await customer.numbers.drawIncomingSecret(id);
+    await endpointOf(endpointUrl).know('/incoming', secret);
+  }
 
   step('Support looks at it, and rejects it with a reason.');
   number = await support.reviews.verify(id, {

@@ -85,7 +85,7 @@ function pids(): Record<string, number> {
   return Object.fromEntries(Object.entries(record).map(([name, { pid }]) => [name, pid]));
 }
 
-const run = (script: string) => promisify(execFile)(process.execPath, [script], { cwd: project, env });
+const run = (...command: string[]) => promisify(execFile)(process.execPath, command, { cwd: project, env });
 
 async function request(address: string): Promise<number> {
   const response = await fetch(address, { signal: AbortSignal.timeout(5000) });
@@ -148,9 +148,24 @@ test('each key and each password opens the API for its holder', async () => {
 });
 
 test('walks a number through its life: npm run tour', async () => {
-  const { stdout } = await run('dev/tour.ts');
+  const { stdout } = await run('dev/tour/main.ts');
   expect(stdout).toMatch(/\+1\d{10} {2}APPROVED {2}attempt 2/);
   expect(stdout).toContain(`${first.temporalUiUrl}/namespaces/default/workflows/number%3A`);
+  // Each is checked by the sample endpoint, with a package that the product does not sign with.
+  for (const type of [
+    'number.quality_changed',
+    'number.limit_changed',
+    'message.received',
+    'message.status',
+  ]) {
+    expect(stdout).toMatch(new RegExp(`evt_\\w+ {2}${type} {2}signature verified`));
+  }
+});
+
+test('is approved though every webhook of Meta gets lost', async () => {
+  const { stdout } = await run('dev/tour/main.ts', '--webhooks-lost');
+  expect(stdout).toMatch(/\+1\d{10} {2}APPROVED {2}attempt 2/);
+  expect(stdout).toContain('at Meta: CONNECTED, registered');
 });
 
 test('keeps its histories for 30 days', async () => {
@@ -204,7 +219,7 @@ test('SIGTERM stops everything within 15 s, and the credentials are gone', async
   expect(readFileSync(join(stack, 'logs', 'postgres.log'), 'utf8').trimEnd()).toMatch(
     /database system is shut down$/,
   );
-  await expect(run('dev/tour.ts')).rejects.toMatchObject({
+  await expect(run('dev/tour/main.ts')).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringContaining('npm start'),
   });
@@ -217,9 +232,9 @@ test('data and keys survive a restart', { timeout: 180_000 }, async () => {
   }
   const headers = { authorization: `Bearer ${second.customer.apiKey}` };
   const list = await json<{ items: unknown[] }>(`${second.apiUrl}/v1/numbers?status=APPROVED`, { headers });
-  expect(list.items).toHaveLength(1);
+  expect(list.items).toHaveLength(2);
   const mails = await json<{ total: number }>(`${second.mailUrl}/api/v1/messages`);
-  expect(mails.total).toBe(5);
+  expect(mails.total).toBe(13);
 });
 
 test('what a killed supervisor leaves behind is ended by the next start', { timeout: 180_000 }, async () => {

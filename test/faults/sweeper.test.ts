@@ -1,4 +1,5 @@
 /** The sweeper's rounds, one at a time, against a real Temporal server. */
+
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import {
@@ -8,6 +9,7 @@ import {
   TASK_QUEUE,
   workflowId,
 } from '../../contract/messages.ts';
+import { LOCKS } from '../../db/advisory-locks.ts';
 import { keepConnection } from '../../db/meta-connections.ts';
 import { ensureMetaNumber } from '../../db/meta-numbers.ts';
 import type { NumberRow } from '../../db/number-row.ts';
@@ -150,7 +152,7 @@ test('a round of another worker is none of this one', async () => {
   const held = Promise.withResolvers<void>();
   const holding = Promise.withResolvers<void>();
   const other = stack.db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(7264022)`);
+    await tx.execute(sql`select pg_advisory_xact_lock(${LOCKS.sweep})`);
     holding.resolve();
     await held.promise;
   });

@@ -1,6 +1,8 @@
 /** Numbers are read back from Meta, where every webhook was lost: the whole product, and a simulated Meta over HTTP. */
+
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { LOCKS } from '../../db/advisory-locks.ts';
 import { openDatabase } from '../../db/client.ts';
 import { changeMetaNumber } from '../../db/meta-numbers.ts';
 import type { NumberRow } from '../../db/number-row.ts';
@@ -245,7 +247,7 @@ test('the loop reads until it is stopped, and counts a round that fails', async 
 test('a round of another worker is none of this one', async () => {
   const { db } = at.stack;
   await db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(7264026)`);
+    await tx.execute(sql`select pg_advisory_xact_lock(${LOCKS.readBack})`);
     expect(await reader()()).toBeNull();
   });
   expect(await reader()()).not.toBeNull();
