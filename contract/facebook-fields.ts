@@ -8,6 +8,7 @@ import { about } from './views.ts';
 const digits = (error: string) =>
   z
     .string({ error: orRequired(error) })
+    .max(32, error)
     .transform((text) => text.replace(/[\s-]/g, ''))
     .pipe(z.string().regex(/^\d{6}$/, error));
 

@@ -95,7 +95,7 @@ const advanceAndTell = prepared((db, stateFields: string[]) => {
   return advancing(db, stateFields, told)
     .select({ id: ADVANCED, jobs: sql<number>`(select count(*) from forwarding)`.as('jobs') })
     .from(sql`advanced`)
-    .prepare('advance_and_tell');
+    .prepare('advance_number_and_tell');
 });
 
 const ADVANCED = sql<string>`advanced.id`.as('id');
