@@ -77,14 +77,21 @@ export interface WhatsappName {
   name: string | null;
   /** Of the requested name, or of the shown one where none is requested: one of NAME_STATUSES, or a newer word. */
   status: string;
-  /** Asked for and not approved; null where none is. */
+  /** Asked for and not shown yet; null where none is. */
   requestedName: string | null;
+  /** Meta was asked for another name before: the requested one is shown only once the number is registered anew. */
+  isChange?: true;
   /** Why it was declined, in words for people. */
   reason: string | null;
   /** Meta's word for why, in lower case; null where it has none. Not shown. */
   code: string | null;
   /** When it was learnt, RFC 3339, UTC. Not shown: what is older counts for nothing. */
   at: string;
+}
+
+/** Whether a name is approved that WhatsApp does not show before the number is registered anew. */
+export function isUnshown(name: WhatsappName | null): boolean {
+  return name !== null && name.requestedName !== null && NAME_APPROVALS.includes(name.status);
 }
 
 export const QUALITY_COLORS = ['GREEN', 'YELLOW', 'RED', 'UNKNOWN'] as const;

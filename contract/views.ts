@@ -212,7 +212,7 @@ export const numberView = z
         requestedName: z
           .string()
           .nullable()
-          .meta(about('Asked for and not approved yet; null where none is.', 'Widgets number')),
+          .meta(about('Asked for and not shown yet; null where none is.', 'Widgets number')),
         reason: z
           .string()
           .nullable()

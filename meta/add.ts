@@ -13,6 +13,8 @@ import { stopped } from './outcome.ts';
 import { nameOfNode } from './translate.ts';
 
 const DAY_MS = 24 * 3_600_000;
+/** Until a name is asked for again while Meta reviews another one: that takes hours or days. */
+const IN_REVIEW_MS = 6 * 3_600_000;
 
 /** Whether Meta is configured for a number, and by whose WhatsApp Business Account. */
 export async function connectionFor(
@@ -104,7 +106,7 @@ export async function askForName(
     if (node.new_name_status === 'PENDING_REVIEW') {
       await changeMetaNumber(db, number.id, { phoneNumberId: id });
       const words = `Meta reviews one name at a time, and "${asked}" now. The name is asked for again after that.`;
-      return stopped('facebook', ownProblem(words));
+      return stopped('facebook', ownProblem(words, new Date(Date.now() + IN_REVIEW_MS)));
     }
     await graph.changeName(token, id, displayName);
   }

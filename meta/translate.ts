@@ -124,13 +124,16 @@ export function newsOfNode(node: Node, requestedName: string | null): News {
   };
 }
 
-/** A changed name is reviewed beside the one that is shown; some nodes tell its status, but not the name itself. */
+/**
+ * A changed name is reviewed beside the first one, also where that is asked for once more; some nodes tell its status,
+ * but not the name itself. `name`: shown now.
+ */
 export function nameOfNode(node: Node, lastAsked: string | null): News['name'] {
   const requestedName = node.new_display_name ?? lastAsked;
   const { verified_name: verified, name_status: status, new_name_status: newStatus } = node;
-  const shown = verified !== undefined && isShown(status) ? { name: verified } : {};
-  const isOther = requestedName !== null && requestedName !== verified;
-  if (isOther && newStatus !== undefined && newStatus !== 'NONE') {
+  const shown: { name?: string } = verified !== undefined && isShown(status) ? { name: verified } : {};
+  const isThere = newStatus !== undefined && newStatus !== 'NONE' && newStatus !== 'NON_EXISTS';
+  if (isThere && requestedName !== null && requestedName !== shown.name) {
     const word = nameStatusOf(newStatus);
     return { status: word, ...shown, requestedName, reason: reasonOf(word) };
   }

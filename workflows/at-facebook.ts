@@ -7,8 +7,10 @@ import {
   type FacebookProblem,
   type FacebookProgress,
   isHeldUp,
+  isUnshown,
   NAME_APPROVALS,
   type StepResult,
+  type WhatsappName,
 } from '../contract/facebook.ts';
 import { type Actor, type Decision, isPending, type NumberState } from '../contract/number.ts';
 import type { Circumstances, Command, Outcome } from './lifecycle.ts';
@@ -63,6 +65,11 @@ export function connecting({ facebook, quality }: NumberState, now: string): Fac
   };
 }
 
+/** Where a number stands that is to be registered, for the first time or anew. */
+export function registering(codeMethod: CodeMethod | null, now: string): FacebookProgress {
+  return { step: 'register', turn: 'facebook', since: now, codeMethod, problem: null };
+}
+
 /** What came of a step. Of one that is not the number's any more, nothing does. */
 export function takeStep(
   state: NumberState,
@@ -83,6 +90,9 @@ export function takeStep(
     case 'code':
       return command.verified ? verified(asked(state, at), command, at) : codeSent(state, command, at);
     case 'register':
+      // A name was approved since then that it may not have shown.
+      if (isUnshown(state.whatsappName) && before && before.since !== command.since)
+        return { state, events: [] };
       return registered(state, command, at);
     case 'connect':
       return { state, events: [] };
@@ -93,18 +103,25 @@ export function takeStep(
 function asked(state: NumberState, at: Circumstances): NumberState {
   const { whatsappName: known, profile } = state;
   const requestedName = profile.displayName;
-  if (known && NAME_APPROVALS.includes(known.status) && isSameName(known.name, requestedName)) return state;
+  const isApproved = known !== null && NAME_APPROVALS.includes(known.status);
+  if (isApproved && !isUnshown(known) && isSameName(known.name, requestedName)) return state;
   if (known?.requestedName === requestedName && known.at > (state.verification?.at ?? '')) return state;
-  const name = known?.name ?? null;
-  const whatsappName = {
-    name,
+  return { ...state, whatsappName: askedFor(known, requestedName, at.now) };
+}
+
+/** A name that Meta is asked for. One that it has declined is asked for beside the first, too. */
+export function askedFor(known: WhatsappName | null, requestedName: string, now: string): WhatsappName {
+  const isSame = known !== null && isSameName(known.requestedName ?? known.name, requestedName);
+  const isChange = known !== null && (known.isChange || known.status === 'DECLINED' || !isSame);
+  return {
+    name: known?.name ?? null,
     status: 'PENDING_REVIEW',
     requestedName,
+    ...(isChange && { isChange }),
     reason: null,
     code: null,
-    at: at.now,
+    at: now,
   };
-  return { ...state, whatsappName };
 }
 
 function codeSent(
@@ -154,13 +171,7 @@ function verified(
   command: { operationId: string; by: Actor },
   at: Circumstances,
 ): Transition {
-  const facebook: FacebookProgress = {
-    step: 'register',
-    turn: 'facebook',
-    since: at.now,
-    codeMethod: state.facebook?.codeMethod ?? null,
-    problem: null,
-  };
+  const facebook = registering(state.facebook?.codeMethod ?? null, at.now);
   return step(
     { ...due(state, later(at.now, at.facebookDueMs), at), facebook, updatedAt: at.now },
     'facebook.code_verified',
@@ -301,8 +312,8 @@ function due(state: NumberState, dueAt: string, at: Circumstances): NumberState 
   return { ...state, question: { ...question, remainingMs: Date.parse(dueAt) - Date.parse(at.now) } };
 }
 
-export function isSameName(one: string | null, other: string): boolean {
-  return one?.normalize('NFC').trim() === other.normalize('NFC').trim();
+export function isSameName(one: string | null, other: string | null): boolean {
+  return one?.normalize('NFC').trim() === other?.normalize('NFC').trim();
 }
 
 /** Without what only Meta's support asks for: that is new each time. */

@@ -151,11 +151,17 @@ export function createFacebookLane(number: {
       }
       case 'register': {
         memory.isRegistered = true;
+        const since = read().facebook?.since ?? null;
         const call = () =>
           register.executeWithOptions({ summary: 'Register' }, [{ ...at, since: task.since }]);
         const result = await attempt(call);
         if (result)
-          took({ step: 'register', result, codeAgain: 'again' in result && result.again === 'code' });
+          took({
+            step: 'register',
+            result,
+            since,
+            codeAgain: 'again' in result && result.again === 'code',
+          });
         return;
       }
       case 'pushProfile':

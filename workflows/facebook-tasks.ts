@@ -1,5 +1,5 @@
 /** What is to be done at Meta next, and when something comes due there: follows from a number's state. Pure. */
-import { type CodeMethod, isCodeAwaited, isHeldUp } from '../contract/facebook.ts';
+import { type CodeMethod, isCodeAwaited, isHeldUp, isUnshown } from '../contract/facebook.ts';
 import type { NumberState } from '../contract/number.ts';
 import { CODE_DUE_MS, CODE_REMINDER_MS, isAtFacebook } from './at-facebook.ts';
 
@@ -21,7 +21,7 @@ export interface LaneMemory {
 }
 
 export function nextTask(state: NumberState, memory: LaneMemory): Task | null {
-  const { facebook, sync, status } = state;
+  const { facebook, sync, status, whatsappName } = state;
   if (status === 'RELEASED' || status === 'WITHDRAWN') {
     return memory.isRegistered ? { do: 'deregister' } : null;
   }
@@ -38,8 +38,10 @@ export function nextTask(state: NumberState, memory: LaneMemory): Task | null {
       return adding(memory, facebook.codeMethod);
     case 'code':
       return { do: 'requestCode', method: facebook.codeMethod ?? 'SMS' };
-    case 'register':
-      return { do: 'register', since: sync === null ? null : facebook.since };
+    case 'register': {
+      const isAnew = sync !== null || isUnshown(whatsappName);
+      return { do: 'register', since: isAnew ? facebook.since : null };
+    }
     case 'connect':
       return { do: 'readNumber' };
     case 'name':

@@ -56,8 +56,8 @@ export type Command =
   | { type: 'release'; operationId: string; by: Actor; accountClosed?: boolean }
   | { type: 'edit'; operationId: string; by: Actor; changes: Changes }
   /**
-   * What came of a step at Meta. `method`: how the code was sent. `verified`: none was needed. `codeAgain`: Meta wants
-   * another one before it registers the number.
+   * What came of a step at Meta. `since`: of the progress it was done for, where it registered. `method`: how the code
+   * was sent. `verified`: none was needed. `codeAgain`: Meta wants another one before it registers the number.
    */
   | {
       type: 'facebookStep';
@@ -65,6 +65,7 @@ export type Command =
       by: Actor;
       step: Exclude<FacebookStep, 'name'>;
       result: StepResult;
+      since?: string | null;
       method?: CodeMethod;
       verified?: boolean;
       codeAgain?: boolean;

@@ -1,6 +1,7 @@
 /** What was heard of a number from Meta, as changes of its state: an event for each kind that really changed. Pure. */
 import {
   type FacebookProgress,
+  isUnshown,
   type LimitScope,
   MESSAGING_LIMITS,
   NAME_APPROVALS,
@@ -16,7 +17,7 @@ import {
   type NumberState,
   type QualityChange,
 } from '../contract/number.ts';
-import { connecting, decideByName, FACEBOOK } from './at-facebook.ts';
+import { connecting, decideByName, FACEBOOK, isSameName, registering } from './at-facebook.ts';
 import type { Circumstances, Command, Outcome } from './lifecycle.ts';
 import { inTurn, step, type Transition } from './transition.ts';
 
@@ -52,10 +53,13 @@ function hearName(state: NumberState, { news, operationId }: Hearing, at: Circum
   const { status } = heard;
   const isApproved = NAME_APPROVALS.includes(status);
   const declined = status === 'DECLINED';
+  const shown = shownName(known, news);
+  const isThere = isApproved && isSameName(shown, heard.requestedName);
   const name: WhatsappName = {
-    name: heard.name ?? (isApproved ? heard.requestedName : null) ?? known?.name ?? null,
+    name: shown,
     status,
-    requestedName: isApproved ? null : heard.requestedName,
+    requestedName: isThere ? null : heard.requestedName,
+    ...(known?.isChange && !isThere && { isChange: true }),
     reason: declined ? (heard.reason ?? NO_REASON) : null,
     code: declined ? (heard.code ?? null) : null,
     at: news.at,
@@ -64,30 +68,55 @@ function hearName(state: NumberState, { news, operationId }: Hearing, at: Circum
   if (known?.status === status && known.name === name.name && known.requestedName === name.requestedName) {
     return { state, events: [] };
   }
-  const shown = { name: name.name, status, requestedName: name.requestedName, reason: name.reason };
-  const next = { ...state, whatsappName: name, updatedAt: at.now };
-  const isChange = state.status === 'APPROVED';
   return step(
-    { ...next, facebook: isChange ? renamed(state, name, at) : state.facebook },
+    { ...state, whatsappName: name, facebook: renamed(state, name, at), updatedAt: at.now },
     'name.changed',
     { operationId, by: FACEBOOK },
-    isChange && declined && heard.requestedName !== null
+    state.status === 'APPROVED' && declined && heard.requestedName !== null
       ? {
           kind: 'name-declined',
           rejection: null,
-          notice: { declined: heard.requestedName, reason: name.reason ?? NO_REASON, shown: name.name },
+          notice: { declined: heard.requestedName, reason: name.reason ?? NO_REASON, shown },
         }
       : null,
-    shown,
+    { name: shown, status, requestedName: name.requestedName, reason: name.reason },
   );
 }
 
-/** A changed name is shown once the number was registered anew. */
-function renamed(state: NumberState, name: WhatsappName, at: Circumstances): FacebookProgress | null {
-  const asked = state.whatsappName?.requestedName ?? null;
-  const isTaken = asked !== null && name.requestedName === null && NAME_APPROVALS.includes(name.status);
-  if (!isTaken || state.facebook !== null) return state.facebook;
-  return { step: 'register', turn: 'facebook', since: at.now, codeMethod: null, problem: null };
+/** A reading tells what is shown; a webhook only what was decided: the first name is shown with its approval. */
+function shownName(known: WhatsappName | null, { name: heard, source }: News): string | null {
+  const { status = '', requestedName = null } = heard ?? {};
+  const before = known?.name ?? null;
+  const isApproved = NAME_APPROVALS.includes(status);
+  if (source === 'poll') {
+    return heard?.name ?? (isApproved && isSameName(before, requestedName) ? null : before);
+  }
+  const isFirst = before === null && !known?.isChange;
+  return isApproved && (isFirst || isSameName(before, requestedName)) ? requestedName : before;
+}
+
+/**
+ * An approved name that is not shown has the number registered anew, and Facebook's decision counts after that. Before
+ * the first registration nothing is left to do: that one shows it.
+ */
+function renamed(
+  { facebook, status }: NumberState,
+  name: WhatsappName,
+  at: Circumstances,
+): FacebookProgress | null {
+  if (!isUnshown(name)) return facebook;
+  if (facebook === null) return status === 'APPROVED' ? registering(null, at.now) : null;
+  switch (facebook.step) {
+    case 'add':
+    case 'code':
+      return facebook;
+    case 'register':
+      // What is under way may have come before the approval.
+      return { ...facebook, since: at.now };
+    case 'name':
+    case 'connect':
+      return registering(facebook.codeMethod, at.now);
+  }
 }
 
 /** Each has an event of its own. `from`: null for what was not known. */

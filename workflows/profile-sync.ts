@@ -2,7 +2,7 @@
 import type { Sync } from '../contract/facebook.ts';
 import type { Changes } from '../contract/fields.ts';
 import type { NumberState } from '../contract/number.ts';
-import { isSameName } from './at-facebook.ts';
+import { askedFor, isSameName } from './at-facebook.ts';
 import type { Circumstances, Command, Outcome } from './lifecycle.ts';
 import { step } from './transition.ts';
 
@@ -51,6 +51,5 @@ function requested(state: NumberState, now: string): NumberState {
   const { whatsappName: known, profile } = state;
   const requestedName = profile.displayName;
   if (known === null || isSameName(known.requestedName ?? known.name, requestedName)) return state;
-  const asked = { status: 'PENDING_REVIEW', requestedName, reason: null, code: null, at: now };
-  return { ...state, whatsappName: { name: known.name, ...asked } };
+  return { ...state, whatsappName: askedFor(known, requestedName, now) };
 }

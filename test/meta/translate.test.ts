@@ -123,6 +123,48 @@ test('a node: a changed name is told apart from the one that is shown', () => {
   ).not.toHaveProperty('name');
 });
 
+test.each<[string, Partial<Node>, string | null, object]>([
+  [
+    'refused, asked for again, reviewed',
+    { name_status: 'DECLINED', new_name_status: 'PENDING_REVIEW' },
+    'Shrub',
+    { status: 'PENDING_REVIEW', requestedName: 'Shrub' },
+  ],
+  [
+    'and told by name',
+    { name_status: 'DECLINED', new_display_name: 'Shrub', new_name_status: 'APPROVED' },
+    'Shrub',
+    { status: 'APPROVED', requestedName: 'Shrub' },
+  ],
+  [
+    'refused, and another approved',
+    { name_status: 'DECLINED', new_display_name: 'Bush', new_name_status: 'APPROVED' },
+    'Bush',
+    { status: 'APPROVED', requestedName: 'Bush' },
+  ],
+  [
+    'approved, and another approved',
+    { name_status: 'APPROVED', new_name_status: 'APPROVED' },
+    'Bush',
+    { status: 'APPROVED', name: 'Shrub', requestedName: 'Bush' },
+  ],
+  [
+    'shown, and an old change of it',
+    { name_status: 'APPROVED', new_name_status: 'PENDING_REVIEW' },
+    'Shrub',
+    { status: 'APPROVED', name: 'Shrub', requestedName: 'Shrub' },
+  ],
+  [
+    'without a change',
+    { name_status: 'DECLINED', new_name_status: 'NON_EXISTS' },
+    'Shrub',
+    { status: 'DECLINED', requestedName: 'Shrub' },
+  ],
+])('a node: a name that was %s', (_, fields, lastAsked, expected) => {
+  const { name } = newsOfNode(node({ verified_name: 'Shrub', ...fields }), lastAsked);
+  expect({ ...name, reason: undefined }).toEqual({ reason: undefined, ...expected });
+});
+
 test("a node: the portfolio's limit comes before the number's own", () => {
   const limits = { whatsapp_business_manager_messaging_limit: 'TIER_2K', messaging_limit_tier: 'TIER_1K' };
   expect(newsOfNode(node(limits), null)).toEqual({ limit: { limit: 'TIER_2K', scope: 'portfolio' } });

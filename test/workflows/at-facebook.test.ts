@@ -189,6 +189,17 @@ describe('the way to Facebook', () => {
     expect(nextAlarm(state, NO_ALARM)).toEqual({ kind: 'go-on', at: Date.parse(until) });
   });
 
+  test('a name that has to wait for the review of another is asked for again by itself', () => {
+    const until = since(DAY / 4).now;
+    const waits: StepResult = { done: false, turn: 'facebook', problem: problem({ until, code: null }) };
+    const { state, events } = following(verified, [took('add', waits)]);
+    expect(emailsOf(events)).toEqual([]);
+    expect(nextTask(state, LANE)).toBeNull();
+    expect(nextAlarm(state, NO_ALARM)).toEqual({ kind: 'go-on', at: Date.parse(until) });
+    const goneOn = following(state, [{ type: 'resumeFacebook', ...by(SYSTEM) }]).state;
+    expect(nextTask(goneOn, LANE)).toEqual({ do: 'addNumber' });
+  });
+
   test('Meta may want another code before it registers', () => {
     const { state, events } = following(codeRight, [took('register', held('customer'), { codeAgain: true })]);
     expect(typesOf(events)).toEqual(['facebook.problem']);
@@ -346,15 +357,115 @@ describe('the decision on the name', () => {
     const read = named('DECLINED', { requestedName: 'NEW!', reason: null }, { source: 'poll' });
     expect(apply(state, read, AT)).toEqual({ state, events: [] });
   });
+});
 
-  test('a changed name that is approved has the number registered anew', () => {
-    const pending = following(connected, [
-      named('PENDING_REVIEW', { name: NAME, requestedName: 'New' }),
+describe('an approved name that is not the one that WhatsApp shows', () => {
+  const OTHER = 'Another name';
+  const read = (status: string, shown: string | null, requestedName: string) =>
+    named(status, { requestedName, ...(shown !== null && { name: shown }) }, { source: 'poll' });
+  const heard = (status: string, requestedName: string) =>
+    named(status, { requestedName, ...(status === 'APPROVED' && { name: requestedName }) });
+  const isSynced = (state: NumberState): NumberState => ({
+    ...state,
+    sync: state.sync && { ...state.sync, state: 'synced' },
+  });
+  const step = (state: NumberState) => state.facebook?.step ?? null;
+  const pushed: Command = { type: 'sync', ...by(SYSTEM), result: done };
+  const edited = following(isSynced(connected), [
+    { type: 'edit', ...by(CUSTOMER), changes: { displayName: OTHER } },
+  ]).state;
+  const asked = following(edited, [pushed]).state;
+  /** Submitted again after Meta's refusal, still registered. */
+  const again = (displayName: string) => {
+    const { whatsappName, quality, profile } = following(registered, [
+      news({ quality: { connectionStatus: 'CONNECTED' } }),
+      heard('DECLINED', NAME),
     ]).state;
-    const { state } = following(pending, [named('APPROVED', { name: 'New', requestedName: 'New' })]);
-    const synced = { ...state, sync: state.sync && { ...state.sync, state: 'synced' as const } };
-    expect(nextTask(synced, LANE)).toEqual({ do: 'register', since: AT.now });
-    expect(following(state, [took('register')]).state).toMatchObject({ status: 'APPROVED', facebook: null });
+    const next = submittedState({ attempt: 2, whatsappName, quality, profile: { ...profile, displayName } });
+    const way = [verify, took('code', done, { verified: true }), took('register')];
+    return isSynced(following(next, way, since(1000)).state);
+  };
+  /** Of a number that was released and is another one's now: what Meta shows is not known before the first reading. */
+  const fresh = isSynced(registered);
+
+  test.each<[string, NumberState, Command[], string | null]>([
+    ['an edited name', asked, [heard('APPROVED', OTHER)], NAME],
+    ['one that was read', asked, [read('APPROVED', NAME, OTHER)], NAME],
+    ['one that Meta has approved before the push is known', edited, [heard('APPROVED', OTHER), pushed], NAME],
+    ['another one after a refusal', again(OTHER), [heard('APPROVED', OTHER)], null],
+    ['that one in review before', again(OTHER), [heard('PENDING', OTHER), heard('APPROVED', OTHER)], null],
+    ['that one, read', again(OTHER), [read('APPROVED', null, OTHER)], null],
+    ['the refused one, asked for again', again(NAME), [heard('APPROVED', NAME)], null],
+    ['that one, read', again(NAME), [read('APPROVED', null, NAME)], null],
+    ['one of a released number, read', fresh, [read('APPROVED', 'Old', NAME)], 'Old'],
+    [
+      'that one, read in review before',
+      fresh,
+      [read('PENDING_REVIEW', 'Old', NAME), heard('APPROVED', NAME)],
+      'Old',
+    ],
+    ['that one, taken for the first', fresh, [heard('APPROVED', NAME), read('APPROVED', 'Old', NAME)], 'Old'],
+  ])('has the number registered anew, once: %s', (_, start, commands, shown) => {
+    const at = since(2000);
+    const unshown = isSynced(following(start, commands.map(later), at).state);
+    const { displayName } = unshown.profile;
+    expect(unshown.whatsappName).toMatchObject({
+      name: shown,
+      status: 'APPROVED',
+      requestedName: displayName,
+    });
+    expect(nextTask(unshown, LANE)).toEqual({ do: 'register', since: at.now });
+    // The reading after it may still show the old name, and then the new one.
+    const anew = following(unshown, [took('register', done, { since: at.now })], since(3000)).state;
+    const lagging = following(anew, [later(read('APPROVED', shown, displayName))], since(4000));
+    expect(typesOf(lagging.events)).toEqual([]);
+    const { state } = following(
+      lagging.state,
+      [
+        later(read('APPROVED', displayName, displayName)),
+        news({ at: since(5000).now, quality: { connectionStatus: 'CONNECTED' } }),
+      ],
+      since(5000),
+    );
+    expect(state).toMatchObject({
+      status: 'APPROVED',
+      facebook: null,
+      whatsappName: { name: displayName, status: 'APPROVED', requestedName: null },
+    });
+    expect(state.whatsappName?.isChange).toBeUndefined();
+  });
+
+  /** After all that was said of earlier names. */
+  let seconds = 1000;
+  function later(command: Command): Command {
+    if (command.type !== 'facebookNews') return command;
+    return { ...command, news: { ...command.news, at: since(seconds++).now } };
+  }
+
+  test('that is approved while the number is registered has it registered once more', () => {
+    const early = following(codeRight, [read('PENDING_REVIEW', 'Old', NAME)]).state;
+    const during = following(early, [later(heard('APPROVED', NAME))], since(1000)).state;
+    expect(nextTask(during, LANE)).toEqual({ do: 'register', since: since(1000).now });
+    const late = took('register', done, { since: early.facebook?.since ?? '' });
+    expect(apply(during, late, AT)).toEqual({ state: during, events: [] });
+    const { state } = following(during, [took('register', done, { since: since(1000).now })]);
+    expect(state).toMatchObject({ status: 'APPROVED', facebook: { step: 'connect' } });
+  });
+
+  test('that is approved before the number is registered is shown by that, and nothing else', () => {
+    const { state } = following(codeSent, [read('APPROVED', 'Old', NAME), checked(done)]);
+    expect(nextTask(state, LANE)).toEqual({ do: 'register', since: AT.now });
+    const after = following(state, [took('register', done, { since: AT.now })]).state;
+    expect([after.status, step(after)]).toEqual(['APPROVED', 'connect']);
+  });
+
+  test.each<[string, Command[]]>([
+    ['reviewed once more', [read('PENDING_REVIEW', null, NAME), read('APPROVED', NAME, NAME)]],
+    ['told again', [heard('APPROVED', NAME)]],
+    ['behind a webhook', [read('PENDING_REVIEW', null, NAME), heard('APPROVED', NAME)]],
+  ])('is not the shown one, %s', (_, commands) => {
+    const { state } = following(connected, commands);
+    expect(state).toMatchObject({ facebook: null, whatsappName: { name: NAME, requestedName: null } });
   });
 });
 
