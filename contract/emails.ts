@@ -50,14 +50,14 @@ export type ReviewEmailData = {
 /** A comment of support, or the customer's answer to it is awaited. */
 export type CommentEmailData = NumberEmailData & CommentNotice;
 
-/** Withdrawn by an operator, or because nobody entered a code. */
-export type WithdrawnEmailData = NumberEmailData & { codeNotEntered?: true };
+/** Withdrawn by an operator, or because nobody entered a code or put right what held the number up at Meta. */
+export type WithdrawnEmailData = NumberEmailData & { codeNotEntered?: true; notPutRight?: true };
 
 /** Meta has sent a code to the number, and it has to be entered by then. RFC 3339, UTC. */
 export type CodeEmailData = NumberEmailData & { codeMethod: CodeMethod | null; dueAt: string };
 
-/** What the customer has to put right at Meta, in words of ours. */
-export type FacebookProblemData = NumberEmailData & { problem: string };
+/** What the customer has to put right at Meta, in words of ours. `dueAt`: when it is withdrawn otherwise, if it is. */
+export type FacebookProblemData = NumberEmailData & { problem: string; dueAt?: string };
 
 /** A changed name was declined; `shown` is what WhatsApp shows, null where nothing. */
 export type NameDeclinedData = NumberEmailData & { declined: string; reason: string; shown: string | null };

@@ -244,14 +244,15 @@ export type CommentNotice = {
 export type MetaNotice =
   /** A code is awaited, until then. RFC 3339, UTC. */
   | { codeMethod: CodeMethod | null; dueAt: string }
-  /** What the customer has to put right at Meta. */
-  | { problem: string }
+  /** What the customer has to put right at Meta; `dueAt`: or the number is withdrawn then. RFC 3339, UTC. */
+  | { problem: string; dueAt?: string }
   /** Which name was declined, and what WhatsApp shows instead; null where nothing. */
   | { declined: string; reason: string; shown: string | null }
   /** What got worse; a value that was not known is null. */
   | { changes: QualityChange[] }
-  /** Withdrawn because nobody entered a code. */
-  | { codeNotEntered: true };
+  /** Withdrawn because nobody entered a code, or put right what held the number up. */
+  | { codeNotEntered: true }
+  | { notPutRight: true };
 
 export type QualityChange = {
   what: 'qualityColor' | 'connectionStatus' | 'messagingLimit';

@@ -6,6 +6,7 @@ import {
   type CodeMethod,
   type FacebookProblem,
   type FacebookProgress,
+  isCodeAwaited,
   isHeldUp,
   isUnshown,
   NAME_APPROVALS,
@@ -17,9 +18,12 @@ import type { Circumstances, Command, Outcome } from './lifecycle.ts';
 import { close, inTurn, later, rejectedEmail, step, type Transition } from './transition.ts';
 
 const DAY_MS = 24 * 3_600_000;
-/** A code that nobody enters for so long withdraws the number; a week before that an email tells so. Milliseconds. */
-export const CODE_DUE_MS = 30 * DAY_MS;
-export const CODE_REMINDER_MS = 23 * DAY_MS;
+/**
+ * A code that nobody enters for so long, or trouble that the customer does not put right, withdraws the number; a week
+ * before that an email tells so. Milliseconds.
+ */
+export const CUSTOMER_DUE_MS = 30 * DAY_MS;
+export const CUSTOMER_REMINDER_MS = 23 * DAY_MS;
 
 /** What Facebook does. */
 export const FACEBOOK: Actor = { type: 'facebook', id: null };
@@ -27,6 +31,12 @@ export const FACEBOOK: Actor = { type: 'facebook', id: null };
 /** Whether something may be done at Meta for the number. */
 export function isAtFacebook({ status }: NumberState): boolean {
   return status === 'PENDING_FACEBOOK_APPROVAL' || status === 'APPROVED';
+}
+
+/** Whether it is withdrawn where the customer does nothing: an approved number is not any more. */
+export function waitsForCustomer({ status, facebook }: NumberState): boolean {
+  if (status !== 'PENDING_FACEBOOK_APPROVAL' || facebook?.turn !== 'customer') return false;
+  return isCodeAwaited(facebook) || facebook.problem?.until == null;
 }
 
 export function decideFacebook(state: NumberState, decision: Decision, at: Circumstances): Outcome {
@@ -130,7 +140,7 @@ function codeSent(
   at: Circumstances,
 ): Transition {
   const { method: codeMethod = 'SMS' } = command;
-  const dueAt = later(at.now, CODE_DUE_MS);
+  const dueAt = later(at.now, CUSTOMER_DUE_MS);
   const state = due(asked(before, at), dueAt, at);
   const facebook: FacebookProgress = {
     step: 'code',
@@ -236,18 +246,18 @@ function hinder(
   const { step: name, turn, problem } = command;
   const { facebook: before } = state;
   const known = before?.step === name ? before : null;
-  // Of another step there is no code to be entered.
-  const { since = at.now, codeMethod = null } = known ?? {};
-  const facebook = { step: name, turn, since, codeMethod, problem };
   if (known?.turn === turn && isSameProblem(known.problem, problem)) return { state, events: [] };
   const asksCustomer = turn === 'customer' && problem.until === null;
-  return step(
-    { ...state, facebook, updatedAt: at.now },
-    'facebook.problem',
-    command,
-    asksCustomer ? { kind: 'facebook-problem', rejection: null, notice: { problem: problem.message } } : null,
-    telling(facebook),
-  );
+  // The customer's time begins when it is the customer's turn.
+  const since = asksCustomer ? at.now : (known?.since ?? at.now);
+  // Of another step there is no code to be entered.
+  const facebook = { step: name, turn, since, codeMethod: known?.codeMethod ?? null, problem };
+  const next = { ...state, facebook, updatedAt: at.now };
+  if (!asksCustomer) return step(next, 'facebook.problem', command, null, telling(facebook));
+  const dueAt = later(at.now, CUSTOMER_DUE_MS);
+  const notice = { problem: problem.message, ...(waitsForCustomer(next) && { dueAt }) };
+  const email = { kind: 'facebook-problem' as const, rejection: null, notice };
+  return step(due(next, dueAt, at), 'facebook.problem', command, email, telling(facebook));
 }
 
 /** Somebody has put right what held it up, or asks for another code. Also what failed to reach Meta is sent again. */
@@ -260,9 +270,12 @@ export function resume(
   const { facebook: before, sync: known } = state;
   const facebook = goOn(state, command.method, at);
   const isUnsent = known?.state === 'failed';
+  // Another code has a due time of its own when it is sent.
+  const isPutRight = waitsForCustomer(state) && !isCodeAwaited(before);
+  const next = isPutRight ? due(state, later(at.now, at.facebookDueMs), at) : state;
   if (facebook === before && !isUnsent) return { state, events: [] };
   const sync = isUnsent ? { ...known, state: 'pending' as const, reason: null, at: at.now } : known;
-  return step({ ...state, facebook, sync, updatedAt: at.now }, 'facebook.resumed', command, null, {
+  return step({ ...next, facebook, sync, updatedAt: at.now }, 'facebook.resumed', command, null, {
     step: facebook?.step ?? null,
     ...(command.method && { method: command.method }),
   });
@@ -285,15 +298,23 @@ function goOn(
   return { ...before, ...again, codeMethod: wantsCode ? method : before.codeMethod };
 }
 
-/** Says that the number will be withdrawn where nobody enters the code. */
-export function remindOfCode(
+/** Says that the number will be withdrawn where the customer goes on doing nothing. */
+export function remindCustomer(
   state: NumberState,
-  command: Command & { type: 'remindOfCode' },
+  command: Command & { type: 'remindCustomer' },
   at: Circumstances,
 ): Outcome {
   const { facebook } = state;
-  if (facebook?.step !== 'code' || facebook.turn !== 'customer') return { refused: 'code_not_awaited' };
-  const dueAt = later(facebook.since, CODE_DUE_MS);
+  if (facebook === null || !waitsForCustomer(state)) return { refused: 'code_not_awaited' };
+  const dueAt = later(facebook.since, CUSTOMER_DUE_MS);
+  if (facebook.step !== 'code') {
+    const problem = facebook.problem?.message ?? '';
+    const email = { kind: 'facebook-problem' as const, rejection: null, notice: { problem, dueAt } };
+    return step({ ...state, updatedAt: at.now }, 'facebook.problem', command, email, {
+      ...telling(facebook),
+      dueAt,
+    });
+  }
   const notice = { codeMethod: facebook.codeMethod, dueAt };
   return step(
     { ...state, updatedAt: at.now },

@@ -116,11 +116,16 @@ export function createFacebookLane(number: {
         return;
       case 'remind':
         remindedOf = read().facebook?.since ?? null;
-        submit({ type: 'remindOfCode', ...command });
+        submit({ type: 'remindCustomer', ...command });
         return;
-      case 'expire':
-        submit({ type: 'withdraw', ...command, stage: 'PENDING_FACEBOOK_APPROVAL', codeNotEntered: true });
+      case 'expire': {
+        const missed =
+          read().facebook?.step === 'code'
+            ? { codeNotEntered: true as const }
+            : { notPutRight: true as const };
+        submit({ type: 'withdraw', ...command, stage: 'PENDING_FACEBOOK_APPROVAL', ...missed });
         return;
+      }
       case 'push':
         memory.isPushDue = true;
         pushAt = null;

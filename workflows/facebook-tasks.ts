@@ -1,7 +1,7 @@
 /** What is to be done at Meta next, and when something comes due there: follows from a number's state. Pure. */
-import { type CodeMethod, isCodeAwaited, isHeldUp, isUnshown } from '../contract/facebook.ts';
+import { type CodeMethod, isHeldUp, isUnshown } from '../contract/facebook.ts';
 import type { NumberState } from '../contract/number.ts';
-import { CODE_DUE_MS, CODE_REMINDER_MS, isAtFacebook } from './at-facebook.ts';
+import { CUSTOMER_DUE_MS, CUSTOMER_REMINDER_MS, isAtFacebook, waitsForCustomer } from './at-facebook.ts';
 
 export type Task =
   | { do: 'addNumber' | 'readNumber' | 'pushProfile' | 'deregister' }
@@ -59,24 +59,22 @@ export interface Alarm {
   at: number;
 }
 
-/** `remindedOf`: since when the code was awaited of which the customer was reminded. `pushAt`: of a push that failed. */
+/** `remindedOf`: since when that was awaited of which the customer was reminded. `pushAt`: of a push that failed. */
 export function nextAlarm(
   state: NumberState,
   { remindedOf, pushAt }: { remindedOf: string | null; pushAt: number | null },
 ): Alarm | null {
-  const { facebook, sync, status } = state;
+  const { facebook, sync } = state;
   if (!isAtFacebook(state)) return null;
   const alarms: Alarm[] = [];
   const until = isHeldUp(state) ? facebook?.problem?.until : null;
   if (until) alarms.push({ kind: 'go-on', at: Date.parse(until) });
-  // An approved number is not withdrawn any more.
-  const isAwaited = status === 'PENDING_FACEBOOK_APPROVAL' && isCodeAwaited(facebook);
-  if (facebook && isAwaited) {
+  if (facebook && waitsForCustomer(state)) {
     const since = Date.parse(facebook.since);
     alarms.push(
       remindedOf === facebook.since
-        ? { kind: 'expire', at: since + CODE_DUE_MS }
-        : { kind: 'remind', at: since + CODE_REMINDER_MS },
+        ? { kind: 'expire', at: since + CUSTOMER_DUE_MS }
+        : { kind: 'remind', at: since + CUSTOMER_REMINDER_MS },
     );
   }
   if (sync?.state === 'failed' && pushAt !== null) alarms.push({ kind: 'push', at: pushAt });

@@ -27,7 +27,7 @@ import {
   decideFacebook,
   resume as goOnAtFacebook,
   judgeCode,
-  remindOfCode,
+  remindCustomer,
   settleFacebook,
   takeStep,
 } from './at-facebook.ts';
@@ -50,8 +50,9 @@ export type Command =
       by: Actor;
       stage: PendingStatus | null;
       accountClosed?: boolean;
-      /** By the system: nobody entered the code that Meta sent. */
+      /** By the system: nobody entered the code that Meta sent, or put right what held the number up there. */
       codeNotEntered?: true;
+      notPutRight?: true;
     }
   | { type: 'release'; operationId: string; by: Actor; accountClosed?: boolean }
   | { type: 'edit'; operationId: string; by: Actor; changes: Changes }
@@ -72,7 +73,7 @@ export type Command =
     }
   /** What Meta says of the code that somebody entered with this operation. */
   | { type: 'codeChecked'; operationId: string; by: Actor; result: StepResult }
-  | { type: 'remindOfCode'; operationId: string; by: Actor }
+  | { type: 'remindCustomer'; operationId: string; by: Actor }
   | { type: 'resumeFacebook'; operationId: string; by: Actor; method?: CodeMethod }
   | { type: 'facebookNews'; operationId: string; news: Omit<FacebookNews, 'operationId'> }
   /** Whether the profile has reached Meta. */
@@ -145,8 +146,8 @@ export function apply(state: NumberState, command: Command, at: Circumstances): 
       return takeStep(state, command, at);
     case 'codeChecked':
       return judgeCode(state, command, at);
-    case 'remindOfCode':
-      return remindOfCode(state, command, at);
+    case 'remindCustomer':
+      return remindCustomer(state, command, at);
     case 'resumeFacebook':
       return goOnAtFacebook(state, command, at);
     case 'facebookNews':
@@ -236,7 +237,8 @@ function withdraw(state: NumberState, command: Command & { type: 'withdraw' }, a
   if (!isPending(state.status)) return { refused: 'not_pending' };
   // A stage ends by exactly one of approve, reject and withdraw: who saw an ended stage is told.
   if (command.stage !== null && command.stage !== state.status) return { refused: 'already_decided' };
-  const { operationId, by, codeNotEntered } = command;
+  const { operationId, by, codeNotEntered, notPutRight } = command;
+  const missed = codeNotEntered ? { codeNotEntered } : notPutRight ? { notPutRight } : null;
   return step(
     close(state, 'WITHDRAWN', at, { facebookDecision: null, ending: { operationId, by, at: at.now } }),
     'withdrawn',
@@ -248,9 +250,9 @@ function withdraw(state: NumberState, command: Command & { type: 'withdraw' }, a
       : {
           kind: 'withdrawn',
           rejection: null,
-          ...(codeNotEntered && { notice: { codeNotEntered } }),
+          ...(missed && { notice: missed }),
         },
-    { ...closing(command), ...(codeNotEntered && { codeNotEntered }) },
+    { ...closing(command), ...missed },
   );
 }
 

@@ -55,7 +55,9 @@ export function facebookProblem(data: FacebookProblemData): Letter {
       paragraph('Your WhatsApp Business number cannot go on at Meta before this is put right:'),
       { type: 'quote', text: data.problem },
       aboutNumber(data),
-      paragraph('When it is, say so where you manage the number, and it goes on.'),
+      paragraph(
+        `When it is, say so where you manage the number, and it goes on.${data.dueAt === undefined ? '' : ` Where nobody does by ${minute(data.dueAt)}, the number is withdrawn.`}`,
+      ),
     ],
   };
 }

@@ -65,7 +65,7 @@ function dataOf<K extends EmailKind>(
     },
     'code-needed': { ...about, codeMethod: 'VOICE', dueAt: later },
     'code-reminder': { ...about, codeMethod: 'SMS', dueAt: later },
-    'facebook-problem': { ...about, problem: change('Appeal in WhatsApp Manager.') },
+    'facebook-problem': { ...about, problem: change('Appeal in WhatsApp Manager.'), dueAt: later },
     'name-declined': {
       ...about,
       declined: change('Acme OFFICIAL'),
@@ -156,7 +156,12 @@ const WORDS: Record<EmailKind, string[]> = {
   comment: ['Acme Ltd', '+15555550123', 'num_1', 'Is this your address?', '2026-11-30 08:00 UTC'],
   'code-needed': ['Acme Ltd', '+15555550123', 'by a call', '2026-11-30 08:00 UTC'],
   'code-reminder': ['Acme Ltd', '+15555550123', 'withdrawn', '2026-11-30 08:00 UTC'],
-  'facebook-problem': ['Acme Ltd', '+15555550123', 'Appeal in WhatsApp Manager.'],
+  'facebook-problem': [
+    'Acme Ltd',
+    '+15555550123',
+    'Appeal in WhatsApp Manager.',
+    'by 2026-11-30 08:00 UTC, the number is withdrawn',
+  ],
   'name-declined': ['+15555550123', 'Acme OFFICIAL', 'It does not fit.', 'shows \u2068Acme\u2069'],
   quality: [
     '+15555550123',

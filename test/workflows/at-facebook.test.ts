@@ -221,7 +221,7 @@ describe('the way to Facebook', () => {
   test('a code that nobody enters: a reminder after 23 days, the end after 30', () => {
     const sentAt = codeSent.facebook?.since ?? '';
     expect(nextAlarm(codeSent, NO_ALARM)).toEqual({ kind: 'remind', at: Date.parse(sentAt) + 23 * DAY });
-    const { events } = following(codeSent, [{ type: 'remindOfCode', ...by(SYSTEM) }]);
+    const { events } = following(codeSent, [{ type: 'remindCustomer', ...by(SYSTEM) }]);
     expect(events).toMatchObject([
       { type: 'facebook.code_reminder', email: { kind: 'code-reminder', notice: { dueAt: codeSent.dueAt } } },
     ]);
@@ -233,6 +233,51 @@ describe('the way to Facebook', () => {
     expect(following(codeSent, [end]).events).toMatchObject([
       { type: 'withdrawn', email: { kind: 'withdrawn', notice: { codeNotEntered: true } } },
     ]);
+  });
+
+  test.each<[string, NumberState, Command]>([
+    ['a code that could not be sent', verified, took('code', held('customer'))],
+    [
+      'another code, before it is registered',
+      codeRight,
+      took('register', held('customer'), { codeAgain: true }),
+    ],
+    ['trouble of the account', verified, took('add', held('customer'))],
+    ['trouble at registering', codeRight, took('register', held('customer'))],
+  ])('what the customer does not do: a reminder after 23 days, the end after 30: %s', (_, start, command) => {
+    const at = since(2 * DAY);
+    const dueAt = since(32 * DAY).now;
+    const { state, events } = following(start, [command], at);
+    expect(state).toMatchObject({ dueAt, facebook: { turn: 'customer', since: at.now } });
+    expect(events.at(-1)?.email?.notice).toEqual({ problem: 'Pay the bill.', dueAt });
+    expect(nextAlarm(state, NO_ALARM)).toEqual({ kind: 'remind', at: Date.parse(since(25 * DAY).now) });
+    const reminded = following(state, [{ type: 'remindCustomer', ...by(SYSTEM) }], since(25 * DAY));
+    expect(reminded.events).toMatchObject([{ email: { notice: { dueAt } } }]);
+    expect(nextAlarm(reminded.state, { ...NO_ALARM, remindedOf: at.now })).toEqual({
+      kind: 'expire',
+      at: Date.parse(dueAt),
+    });
+    const end: Command = { type: 'withdraw', ...by(SYSTEM), stage: null, notPutRight: true };
+    expect(following(reminded.state, [end]).events).toMatchObject([
+      { data: { notPutRight: true }, email: { kind: 'withdrawn', notice: { notPutRight: true } } },
+    ]);
+    // Whoever has it go on has all the time again.
+    const goneOn = following(reminded.state, [resume()], since(26 * DAY)).state;
+    expect(nextAlarm(goneOn, NO_ALARM)).toBeNull();
+    expect(goneOn.dueAt).toBe(since(33 * DAY).now);
+    const { step } = goneOn.facebook ?? {};
+    if (!step || step === 'name') throw new Error('no such step');
+    const again = following(goneOn, [took(step, held('customer'))], since(26 * DAY)).state;
+    expect(again.dueAt).toBe(since(56 * DAY).now);
+  });
+
+  test('what goes on by itself, and an approved number, is not withdrawn', () => {
+    const until = since(DAY).now;
+    const waits = following(verified, [took('add', held('customer', { until }))]).state;
+    expect(nextAlarm(waits, NO_ALARM)).toEqual({ kind: 'go-on', at: Date.parse(until) });
+    const asked = following(approved, [took('connect', held('customer'))]);
+    expect(nextAlarm(asked.state, NO_ALARM)).toBeNull();
+    expect(asked.events.at(-1)?.email?.notice).toEqual({ problem: 'Pay the bill.' });
   });
 
   test('an open question keeps the customer, and the stage its new time', () => {

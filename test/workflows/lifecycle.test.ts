@@ -558,7 +558,11 @@ function anyFromMeta(): fc.Arbitrary<Command>[] {
       codeAgain: fc.boolean(),
     }),
     fc.record({ type: fc.constantFrom('codeChecked' as const, 'sync' as const), operationId, by, result }),
-    fc.record({ type: fc.constantFrom('remindOfCode' as const, 'resumeFacebook' as const), operationId, by }),
+    fc.record({
+      type: fc.constantFrom('remindCustomer' as const, 'resumeFacebook' as const),
+      operationId,
+      by,
+    }),
     fc.record({
       type: fc.constant('facebookNews' as const),
       operationId,
