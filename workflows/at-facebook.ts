@@ -167,13 +167,16 @@ export function judgeCode(
   at: Circumstances,
 ): Outcome {
   if (!isAtFacebook(state) || state.facebook?.step !== 'code') return { refused: 'code_not_awaited' };
-  const { result } = command;
+  const { result, refused } = command;
+  const { facebook: before } = state;
   if (result.done) return verified(state, command, at);
   const { turn, problem } = result;
   // Each wrong code is told, also the second of a kind.
-  const type = turn === 'customer' ? 'facebook.code_refused' : 'facebook.problem';
-  const facebook = { ...state.facebook, turn, problem };
-  return step({ ...state, facebook, updatedAt: at.now }, type, command, null, telling(facebook));
+  const type = refused ? 'facebook.code_refused' : 'facebook.problem';
+  const met = { ...before, turn, problem };
+  // Another one was asked for meanwhile: that is sent, or meets the same trouble.
+  const facebook = before.turn === 'facebook' ? before : met;
+  return step({ ...state, facebook, updatedAt: at.now }, type, command, null, telling(met));
 }
 
 function verified(

@@ -137,8 +137,9 @@ export function createFacebookLane(number: {
     // One that was entered meanwhile is checked next.
     if (entered === code) entered = null;
     if (!checked) return;
-    const result = 'outcome' in checked ? RESULTS[checked.outcome] : checked;
-    submit({ type: 'codeChecked', ...code, result });
+    const isJudged = 'outcome' in checked;
+    const result = isJudged ? RESULTS[checked.outcome] : checked;
+    submit({ type: 'codeChecked', ...code, result, refused: isJudged && !result.done });
   }
 
   async function carryOut(task: Task): Promise<void> {

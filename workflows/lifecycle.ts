@@ -71,8 +71,8 @@ export type Command =
       verified?: boolean;
       codeAgain?: boolean;
     }
-  /** What Meta says of the code that somebody entered with this operation. */
-  | { type: 'codeChecked'; operationId: string; by: Actor; result: StepResult }
+  /** What Meta says of the code that somebody entered with this operation. `refused`: of the code, not of anything else. */
+  | { type: 'codeChecked'; operationId: string; by: Actor; result: StepResult; refused?: boolean }
   | { type: 'remindCustomer'; operationId: string; by: Actor }
   | { type: 'resumeFacebook'; operationId: string; by: Actor; method?: CodeMethod }
   | { type: 'facebookNews'; operationId: string; news: Omit<FacebookNews, 'operationId'> }

@@ -5,6 +5,7 @@ import { codeResend, facebookResumption, verificationCode } from '../../contract
 import { isLive } from '../../contract/number.ts';
 import { numberView } from '../../contract/views.ts';
 import { codeSentAt, keepCode, keepPin, refusedCodes } from '../../db/meta-codes.ts';
+import { changeMetaNumber } from '../../db/meta-numbers.ts';
 import type { NumberRow } from '../../db/number-row.ts';
 import { type EventRow, findEvent, isInTimeline, type NumberOfAccount } from '../../db/read.ts';
 import { answers, GUARDED, WRITES } from '../answers.ts';
@@ -164,7 +165,10 @@ async function enterCode(
       return 'open';
     });
   }
-  return judged(await findEvent(api.db, row.id, operationId), await findFor(api, caller, row.id), caller);
+  const event = await findEvent(api.db, row.id, operationId);
+  // Meta has not judged it: the next one need not wait for it.
+  if (event?.type === 'facebook.problem') await changeMetaNumber(api.db, row.id, { code: null });
+  return judged(event, await findFor(api, caller, row.id), caller);
 }
 
 /** What Meta said of the code, as its event tells. */

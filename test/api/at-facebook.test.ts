@@ -108,6 +108,15 @@ describe('the code', () => {
     expect(errors[0]?.detail).toContain('expired');
   });
 
+  it('that Meta does not judge is no wrong code, and the next one may be entered', async () => {
+    const number = await awaitingCode();
+    gate.refuse('/verify_code', 131042);
+    const { code, detail } = problemOf(await enter(number.id, codeOf(number)));
+    expect(code).toBe('code_not_awaited');
+    expect(detail).toContain('Correct its payment method');
+    expect((await enter(number.id, codeOf(number))).statusCode).toBe(200);
+  });
+
   it('of another form is refused before anybody is asked', async () => {
     const number = await awaitingCode();
     for (const code of ['12345', 'abcdef', '1234567'])

@@ -43,7 +43,12 @@ const took = (step: Step['step'], result: StepResult = done, more: Partial<Step>
   result,
   ...more,
 });
-const checked = (result: StepResult): Command => ({ type: 'codeChecked', ...by(CUSTOMER), result });
+const checked = (result: StepResult, refused = !result.done): Command => ({
+  type: 'codeChecked',
+  ...by(CUSTOMER),
+  result,
+  refused,
+});
 const news = (changes: Partial<FacebookNews>): Command => ({
   type: 'facebookNews',
   operationId: `op_${operations++}`,
@@ -150,6 +155,20 @@ describe('the way to Facebook', () => {
       problem: null,
     });
     expect(apply(registered, checked(done), AT)).toEqual({ refused: 'code_not_awaited' });
+  });
+
+  test('trouble of the account is none of the code', () => {
+    const { state, events } = following(codeSent, [checked(held('customer'), false)]);
+    expect(events).toMatchObject([{ type: 'facebook.problem', data: { message: 'Pay the bill.' } }]);
+    expect(state.facebook).toMatchObject({ step: 'code', turn: 'customer', problem: { code: 131042 } });
+  });
+
+  test('another code that was asked for while one was checked is sent, unless that was right', () => {
+    const asked = following(codeSent, [resume('VOICE')]).state;
+    const { state, events } = following(asked, [checked(held('customer', { message: 'Not the one.' }))]);
+    expect(events).toMatchObject([{ type: 'facebook.code_refused', data: { message: 'Not the one.' } }]);
+    expect(nextTask(state, LANE)).toEqual({ do: 'requestCode', method: 'VOICE' });
+    expect(following(asked, [checked(done)]).state.facebook?.step).toBe('register');
   });
 
   test('another code begins the thirty days anew, and is not emailed', () => {
