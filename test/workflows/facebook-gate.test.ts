@@ -218,6 +218,25 @@ test('a used-up budget of registrations is waited for, and then it goes on by it
   expect(theirs(row).registrations).toHaveLength(1);
 });
 
+test('a registration that is put off for long is shown, and goes on when somebody says so', async () => {
+  const row = await verifiedNumber();
+  await atStep(row, 'code', 'customer');
+  const counted = { mobileNumber: row.mobileNumber, kind: 'register' as const };
+  await stack.db.insert(metaRegistrations).values(Array.from({ length: 4 }, () => counted));
+  gate.refuse('/register', 131000);
+  await enterCode(row);
+  const message = expect.stringContaining('is asked again later');
+  await poll(async () => (await stateOf(row)).facebook).toMatchObject({
+    step: 'register',
+    turn: 'facebook',
+    problem: { message, until: expect.stringMatching(/^20/) },
+  });
+  const pending = (await handleOf(row).describe()).raw.pendingActivities ?? [];
+  expect(pending.map(({ activityType }) => activityType?.name)).not.toContain('register');
+  await stack.workflows.resume(row, { operationId: newId('op'), ...by });
+  await atStep(row, 'name');
+});
+
 test('a name that Meta leaves undecided is decided by support', async () => {
   const row = await registeredNumber();
   await hear(row, { source: 'poll', undecided: true });
