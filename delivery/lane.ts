@@ -10,10 +10,10 @@ import type { Tried } from './sender.ts';
 /** Deliveries to one target at the same time: as many as it keeps up with. */
 const FIRST_PACE = 2;
 const LAST_PACE = 8;
-/** An average time to answer from which a target counts as slow, in milliseconds. */
+/** An answer that takes longer is slow, in milliseconds. */
 const SLOW_MS = 2_000;
-/** How much the latest answer weighs in it. */
-const WEIGHT = 0.3;
+/** Slow answers in a row from which the target is. One says nothing: it may have restarted. */
+const SLOW_FROM = 2;
 /** Statuses by which a target asks for time. */
 const ASKS_FOR_TIME = [429, 502, 504];
 /** A success is written down where it changes something, or so long after the one before, in milliseconds. */
@@ -29,7 +29,8 @@ export class Lane {
   readonly #held = new Map<string, 'queued' | 'busy'>();
   #active = 0;
   #pace = FIRST_PACE;
-  #latency = 0;
+  /** Slow answers in a row. */
+  #slow = 0;
   #failures = 0;
   #failingSince: Date | null = null;
   #openUntil: Date | null = null;
@@ -39,10 +40,6 @@ export class Lane {
 
   constructor(id: string) {
     this.id = id;
-  }
-
-  get failures(): number {
-    return this.#failures;
   }
 
   get held(): number {
@@ -59,7 +56,7 @@ export class Lane {
 
   /** Failing or slow: it is sent from the places that such targets share. */
   get isSick(): boolean {
-    return this.#failures >= OPENS_AFTER || this.#latency > SLOW_MS;
+    return this.#failures >= OPENS_AFTER || this.#slow >= SLOW_FROM;
   }
 
   /** Takes what the database knows of the target, which somebody may have switched on again. */
@@ -122,7 +119,9 @@ export class Lane {
 
   /** What a try means for the target. Returns what is to be written down of it; null for nothing. */
   learn({ attempt, failure, wish }: Tried, now: Date): TargetOutcome | null {
-    this.#latency += (attempt.latencyMs - this.#latency) * WEIGHT;
+    this.#slow = attempt.latencyMs > SLOW_MS ? this.#slow + 1 : 0;
+    // Few of each wait for the places that the sick share: these go from target to target.
+    if (this.isSick) this.#pace = Math.min(this.#pace, FIRST_PACE);
     if (failure === null) return this.#succeed(now);
     // Those that were under way when it opened say nothing new.
     if (this.isOpen(now)) return null;
@@ -143,7 +142,7 @@ export class Lane {
     this.#failures = 0;
     this.#failingSince = null;
     this.#openUntil = null;
-    if (this.#latency <= SLOW_MS) this.#pace = Math.min(this.#pace + 1, LAST_PACE);
+    if (this.#slow === 0) this.#pace = Math.min(this.#pace + 1, LAST_PACE);
     if (!changes && now.getTime() - this.#toldSuccessAt < TELL_SUCCESS_MS) return null;
     this.#toldSuccessAt = now.getTime();
     return this.#outcome(now);
