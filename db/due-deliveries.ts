@@ -11,11 +11,18 @@ const URL_NOW = sql`case when t.off_at is not null then null
   when t.kind = 'incoming' then case when n.status = 'APPROVED' then n.incoming_url end
   else (select p.url from ${callbackProfiles} p where p.id = t.id and p.active and p.deleted_at is null) end`;
 
+/** Whether what a target has failed was at the URL that it has now. */
+const FAILED_HERE = sql`coalesce(t.failing_url = case t.kind
+  when 'incoming' then (select own.incoming_url from ${numbers} own where own.id = t.id)
+  else (select p.url from ${callbackProfiles} p where p.id = t.id) end, true)`;
+
 export interface TargetState {
   id: string;
-  /** Failures since the last success. */
+  /** Failures since the last success, at the URL that it has now. */
   failures: number;
   failingSince: Date | null;
+  /** Where nothing is due before it; otherwise of the last failure. */
+  openUntil: Date | null;
 }
 
 export interface DueDelivery {
@@ -45,7 +52,7 @@ export async function targetsWithDue(db: Database, now: Date): Promise<{ id: str
     select t.id, pending.next_at as since from pending
     join ${targets} t on t.id = pending.target_id join ${numbers} n on n.id = pending.number_id
     where pending.next_at <= ${now.toISOString()}
-      and coalesce(t.open_until <= ${now.toISOString()}, true) and ${URL_NOW} is not null`);
+      and (coalesce(t.open_until <= ${now.toISOString()}, true) or not ${FAILED_HERE}) and ${URL_NOW} is not null`);
   return rows.map(({ id, since }) => ({ id, since: new Date(since) }));
 }
 
@@ -61,26 +68,36 @@ export async function dueDeliveriesOf(
     target_id: string;
     failures: number;
     failing_since: string | null;
+    open_until: string | null;
     id: string | null;
     day: string;
     conversation: string;
     tries: number;
   }>(sql`
-    select t.id as target_id, t.failures, t.failing_since, d.id, d.day::text, d.conversation, d.tries
+    select t.id as target_id, case when state.counts then t.failures else 0 end as failures,
+      case when state.counts then t.failing_since end as failing_since,
+      case when state.counts then t.open_until end as open_until, d.id, d.day::text, d.conversation, d.tries
     from unnest(${ids}::text[], ${limits}::int[]) as wanted (target_id, size)
     join ${targets} t on t.id = wanted.target_id
+    cross join lateral (select ${FAILED_HERE} as counts) state
     left join lateral (
       select d.id, d.day, d.conversation, d.tries, d.next_at from ${deliveries} d
       where d.target_id = t.id and d.state = 'pending' and d.next_at <= ${now.toISOString()} and t.off_at is null
-        and coalesce(t.open_until <= ${now.toISOString()}, true)
+        and (coalesce(t.open_until <= ${now.toISOString()}, true) or not state.counts)
       order by d.next_at, d.id limit wanted.size
     ) d on true
     order by t.id, d.next_at, d.id`);
   const states = new Map<string, TargetState>();
   const due: DueDelivery[] = [];
   for (const row of rows) {
-    const { target_id: targetId, failures, failing_since: since, id, day, conversation, tries } = row;
-    states.set(targetId, { id: targetId, failures, failingSince: since === null ? null : new Date(since) });
+    const { target_id: targetId, failures, id, day, conversation, tries } = row;
+    const [failingSince, openUntil] = [row.failing_since, row.open_until].map((at) => at && new Date(at));
+    states.set(targetId, {
+      id: targetId,
+      failures,
+      failingSince: failingSince || null,
+      openUntil: openUntil || null,
+    });
     if (id !== null) due.push({ id, day, targetId, conversation, tries });
   }
   return { states: [...states.values()], due };

@@ -650,7 +650,9 @@ export const targets = pgTable('targets', {
   failingSince: at('failing_since'),
   /** Failures since the last success. */
   failures: integer().notNull().default(0),
-  /** Before this nothing is sent: it has failed too often, or asked for time. */
+  /** What the failures are of: another URL begins anew. */
+  failingUrl: text('failing_url'),
+  /** Before this nothing is sent: it has failed too often, or asked for time. Otherwise when it last failed. */
   openUntil: at('open_until'),
   lastSuccessAt: at('last_success_at'),
   createdAt,

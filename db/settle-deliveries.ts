@@ -17,7 +17,10 @@ export interface TargetOutcome {
   id: string;
   failures: number;
   failingSince: Date | null;
+  /** Before this nothing is sent; of the last failure, where it is not to wait. */
   openUntil: Date | null;
+  /** What the failures are of; null where there are none. */
+  failingUrl: string | null;
   /** Null where there was no success. */
   lastSuccessAt: Date | null;
 }
@@ -41,11 +44,12 @@ export async function settleDeliveries(
     next_at: nextAt,
     attempt,
   }));
-  const changes = outcomes.map(({ id, failures, failingSince, openUntil, lastSuccessAt }) => ({
+  const changes = outcomes.map(({ id, failures, failingSince, openUntil, failingUrl, lastSuccessAt }) => ({
     id,
     failures,
     failing_since: failingSince,
     open_until: openUntil,
+    failing_url: failingUrl,
     last_success_at: lastSuccessAt,
   }));
   await db.execute(sql`
@@ -54,7 +58,8 @@ export async function settleDeliveries(
         as tried (id uuid, day date, state text, next_at timestamptz, attempt jsonb)
     ), changed as (
       select * from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb)
-        as changed (id text, failures int, failing_since timestamptz, open_until timestamptz, last_success_at timestamptz)
+        as changed (id text, failures int, failing_since timestamptz, open_until timestamptz, failing_url text,
+          last_success_at timestamptz)
     ), settled as (
       update ${deliveries} d set state = tried.state, tries = d.tries + 1, next_at = tried.next_at,
         settled_at = case when tried.state <> 'pending' then (tried.attempt ->> 'at')::timestamptz end,
@@ -63,6 +68,6 @@ export async function settleDeliveries(
       from tried where d.id = tried.id and d.day = tried.day and d.state not in ('delivered', 'failed')
     )
     update ${targets} t set failures = changed.failures, failing_since = changed.failing_since,
-      open_until = changed.open_until, last_success_at = coalesce(changed.last_success_at, t.last_success_at)
+      open_until = changed.open_until, failing_url = changed.failing_url, last_success_at = coalesce(changed.last_success_at, t.last_success_at)
     from changed where t.id = changed.id and t.off_at is null`);
 }

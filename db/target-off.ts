@@ -1,5 +1,5 @@
 /** Switching a target off, with the timeline events and emails that tell of it. */
-import { and, eq, isNull } from 'drizzle-orm';
+import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { OffReason } from '../contract/deliveries.ts';
 import type { TargetOffData } from '../contract/emails.ts';
 import { newId } from '../contract/ids.ts';
@@ -28,13 +28,17 @@ export interface SwitchOff {
   mailDomain: string;
 }
 
-/** Switches a target off. False where it was off already. The emails are left to the Schedule `email-leftovers`. */
+const urlOf = sql`
+  select ${numbers.incomingUrl} from ${numbers} where ${numbers.id} = ${targets.id}
+  union all select ${callbackProfiles.url} from ${callbackProfiles} where ${callbackProfiles.id} = ${targets.id}`;
+
+/** Switches a target off. False where it was off already, or has another URL meanwhile. The emails are left to the Schedule `email-leftovers`. */
 export async function switchOff(db: Database, off: SwitchOff): Promise<boolean> {
   return db.transaction(async (tx) => {
     const [target] = await tx
       .update(targets)
       .set({ offAt: off.at, offReason: off.reason })
-      .where(and(eq(targets.id, off.id), isNull(targets.offAt)))
+      .where(and(eq(targets.id, off.id), isNull(targets.offAt), sql`${off.url} in (${urlOf})`))
       .returning();
     if (!target) return false;
     await (target.kind === 'incoming' ? tellOfIncoming(tx, target, off) : tellOfCallback(tx, target, off));

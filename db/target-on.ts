@@ -9,16 +9,22 @@ import { deliveries, isLiveSql, numberEvents, numbers, targets } from './schema.
 /** Tries that are put forward at once: more than are made while a target fails. */
 const PUT_FORWARD = 10_000;
 
-/** Switches a target on: all that waits is due at once, in its order. False where it was on, or there is none. */
+/**
+ * Switches a target on: all that waits is due at once, in its order, and what it has failed before does not count. So too
+ * where it was on, but failing. False where it was not off, or there is none.
+ */
 export async function switchOn(
   tx: Transaction,
   id: string,
   by: { actor: Actor; operationId: string },
 ): Promise<boolean> {
   const { rows } = await tx.execute(sql`
-    with switched as (
-      update ${targets} set off_at = null, off_reason = null, failing_since = null, failures = 0, open_until = null
-      where id = ${id} and off_at is not null returning id
+    with found as (
+      select id, off_at from ${targets} where id = ${id} and (off_at is not null or failures > 0) for update
+    ), switched as (
+      update ${targets} t set off_at = null, off_reason = null, failing_since = null, failures = 0, open_until = null,
+        failing_url = null
+      from found where t.id = found.id returning t.id, found.off_at
     ), due as (
       update ${deliveries} set next_at = created_at where (id, day) in (
         select d.id, d.day from switched join ${deliveries} d on d.target_id = switched.id
@@ -26,8 +32,9 @@ export async function switchOn(
         for update of d skip locked
       )
     )
-    select graphile_worker.add_job('forward', json_build_object('targets', json_build_array(id))) from switched`);
-  if (rows.length === 0) return false;
+    select graphile_worker.add_job('forward', json_build_object('targets', json_build_array(id))), off_at is not null as was_off
+    from switched`);
+  if (!rows[0]?.['was_off']) return false;
   await tell(tx, id, by);
   return true;
 }

@@ -105,7 +105,7 @@ export function createForwarder(deps: Deps & { observer: Observer; mailDomain: s
       return;
     }
     const tried = attempted === 'gone' ? expired(now()) : attempted.tried;
-    const outcome = attempted === 'gone' ? null : lane.learn(tried, now());
+    const outcome = attempted === 'gone' ? null : lane.learn(tried, attempted.url, now());
     const settled = settledBy(due, tried, now());
     if (tried.failure === null) observer.delivered();
     else observer.failed(tried.failure);

@@ -4,7 +4,7 @@
  */
 import type { DueDelivery, TargetState } from '../db/due-deliveries.ts';
 import type { TargetOutcome } from '../db/settle-deliveries.ts';
-import { OPENS_AFTER, probeDelay, slowDown } from './schedule.ts';
+import { FORGIVEN_AFTER, OPENS_AFTER, probeDelay, slowDown } from './schedule.ts';
 import type { Tried } from './sender.ts';
 
 /** Deliveries to one target at the same time: as many as it keeps up with. */
@@ -33,7 +33,10 @@ export class Lane {
   #slow = 0;
   #failures = 0;
   #failingSince: Date | null = null;
+  /** Of the last failure, where it is not to wait. */
   #openUntil: Date | null = null;
+  /** What the failures are of. */
+  #url: string | null = null;
   #toldSuccessAt = 0;
   /** When something was last done, in milliseconds since 1970. */
   usedAt = 0;
@@ -60,12 +63,9 @@ export class Lane {
   }
 
   /** Takes what the database knows of the target, which somebody may have switched on again. */
-  know({ failures, failingSince }: TargetState): void {
+  know({ failures, failingSince, openUntil }: TargetState): void {
     if (!this.isIdle) return;
-    this.#failures = failures;
-    this.#failingSince = failingSince;
-    // The database tells nothing due while it is open.
-    this.#openUntil = null;
+    this.#begin({ failures, failingSince, openUntil, url: null });
   }
 
   add(delivery: DueDelivery): void {
@@ -117,8 +117,13 @@ export class Lane {
     this.#ready.length = 0;
   }
 
-  /** What a try means for the target. Returns what is to be written down of it; null for nothing. */
-  learn({ attempt, failure, wish }: Tried, now: Date): TargetOutcome | null {
+  /** What a try at a URL means for the target. Returns what is to be written down of it; null for nothing. */
+  learn({ attempt, failure, wish }: Tried, url: string, now: Date): TargetOutcome | null {
+    if (this.#url !== null && this.#url !== url) {
+      this.#begin({ failures: 0, failingSince: null, openUntil: null, url });
+      this.#slow = 0;
+    }
+    this.#url = url;
     this.#slow = attempt.latencyMs > SLOW_MS ? this.#slow + 1 : 0;
     // Few of each wait for the places that the sick share: these go from target to target.
     if (this.isSick) this.#pace = Math.min(this.#pace, FIRST_PACE);
@@ -126,14 +131,13 @@ export class Lane {
     // Those that were under way when it opened say nothing new.
     if (this.isOpen(now)) return null;
     this.#failures += 1;
-    this.#failingSince ??= now;
+    const lastFailed = this.#openUntil?.getTime() ?? 0;
+    if (!this.#failingSince || now.getTime() - lastFailed > FORGIVEN_AFTER) this.#failingSince = now;
     this.#pace = Math.max(1, Math.floor(this.#pace / 2));
     const asks = attempt.status !== null && ASKS_FOR_TIME.includes(attempt.status);
     const pause = Math.max(probeDelay(this.#failures), asks ? slowDown(this.#failures, wish) : 0);
-    if (pause > 0) {
-      this.#openUntil = new Date(now.getTime() + pause);
-      this.drop();
-    }
+    this.#openUntil = new Date(now.getTime() + pause);
+    if (pause > 0) this.drop();
     return this.#outcome(null);
   }
 
@@ -148,12 +152,20 @@ export class Lane {
     return this.#outcome(now);
   }
 
+  #begin(state: Omit<TargetState, 'id'> & { url: string | null }): void {
+    this.#failures = state.failures;
+    this.#failingSince = state.failingSince;
+    this.#openUntil = state.openUntil;
+    this.#url = state.url;
+  }
+
   #outcome(lastSuccessAt: Date | null): TargetOutcome {
     return {
       id: this.id,
       failures: this.#failures,
       failingSince: this.#failingSince,
       openUntil: this.#openUntil,
+      failingUrl: this.#failures > 0 ? this.#url : null,
       lastSuccessAt,
     };
   }

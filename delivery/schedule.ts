@@ -28,6 +28,8 @@ const LAST_PROBE = 5 * MINUTE;
 
 /** A target that has taken nothing for so long, though it was asked, is switched off. */
 export const OFF_AFTER = 5 * 24 * HOUR;
+/** A target that was asked nothing for longer than between two tries begins its days of failure anew. */
+export const FORGIVEN_AFTER = 36 * HOUR;
 
 /** Until the next try, after so many; null: it is given up. `wish`: the Retry-After of the answer. */
 export function retryDelay(tries: number, wish: number | null, random = Math.random()): number | null {

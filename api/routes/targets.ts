@@ -26,7 +26,7 @@ const tags = ['Forwarding'];
 const config = { access: ['customer'] } as const;
 const without = { ...config, emptyBody: true };
 const ENABLED =
-  'What waits for it is sent at once; what was given up can be replayed. One that is on stays so. Another URL alone ' +
+  'What waits for it is sent at once, also where it is on but failing; what was given up can be replayed. Another URL alone ' +
   'does not switch it on.';
 
 export const targetRoutes: Routes = async (app, { api }) => {

@@ -367,10 +367,14 @@ describe('a target that fails', () => {
       ]);
     await tell();
     await eventually(async () => (await targetOf(profile))?.failures === 1);
-    forwarding.putForward(4 * DAY + 23 * 60 * MINUTE);
-    await eventually(async () => ((await targetOf(profile))?.failures ?? 0) > 1);
+    for (let day = 1; day <= 4; day++) {
+      const { failures = 0 } = (await targetOf(profile)) ?? {};
+      forwarding.putForward(DAY);
+      await tell();
+      await eventually(async () => ((await targetOf(profile))?.failures ?? 0) > failures);
+    }
     expect(await targetOf(profile)).toMatchObject({ offAt: null });
-    forwarding.putForward(2 * 60 * MINUTE);
+    forwarding.putForward(DAY);
     await tell();
     await eventually(async () => (await targetOf(profile))?.offReason === 'failing');
     for (const { id } of [one, two]) {
@@ -379,6 +383,57 @@ describe('a target that fails', () => {
       ]);
     }
     expect(forwarding.told).toContain('off: failing');
+  });
+
+  test('is sent to again at once with another URL, and nothing that it has failed before counts there', async () => {
+    const number = await numberWithUrl();
+    customer.answer(number.path, status(429, { 'retry-after': '3600' }));
+    await send(number, {});
+    await eventually(async () => (await targetOf(number.id))?.failingUrl === number.incomingUrl);
+    const since = new Date(forwarding.now().getTime() - 6 * DAY);
+    await database.db.update(targets).set({ failingSince: since }).where(eq(targets.id, number.id));
+    const path = `/incoming/${++paths}`;
+    customer.answer(path, status(502));
+    const edited = { incomingUrl: customer.url(path) };
+    await database.db.update(numbers).set(edited).where(eq(numbers.id, number.id));
+    await send(number, {});
+    await eventually(async () => (await targetOf(number.id))?.failingUrl === edited.incomingUrl);
+    expect(await targetOf(number.id)).toMatchObject({ failures: 1, offAt: null });
+    expect(customer.at(path)).toHaveLength(1);
+  });
+
+  test('with 410 at a URL that it has no more is not switched off', async () => {
+    const number = await numberWithUrl();
+    let answer = () => {};
+    customer.answer(number.path, (response) => {
+      answer = () => response.writeHead(410).end();
+    });
+    await send(number, {});
+    await eventually(() => customer.at(number.path).length === 1);
+    const path = `/incoming/${++paths}`;
+    await database.db
+      .update(numbers)
+      .set({ incomingUrl: customer.url(path) })
+      .where(eq(numbers.id, number.id));
+    answer();
+    await eventually(async () => (await rowsOf(number))[0]?.tries === 1);
+    forwarding.putForward(MINUTE);
+    await eventually(() => allDelivered(number));
+    expect(customer.at(path)).toHaveLength(1);
+    expect(await timeline(number.id)).toEqual([]);
+  });
+
+  test('and is on is sent all that waits when its owner says that it is mended', async () => {
+    const number = await numberWithUrl();
+    customer.answer(number.path, status(429, { 'retry-after': '3600' }));
+    await send(number, {});
+    await eventually(async () => (await targetOf(number.id))?.failures === 1);
+    customer.answer(number.path, status(200));
+    const isNew = await database.db.transaction((tx) =>
+      switchOn(tx, number.id, { actor: CUSTOMER, operationId: newId('op') }),
+    );
+    expect(isNew).toBe(false);
+    await eventually(() => allDelivered(number));
   });
 
   test('or hangs does not delay another', async () => {
