@@ -10,8 +10,12 @@ import { within } from '../contract/within.ts';
 export type Resolve = (host: string) => Promise<{ address: string }[]>;
 
 const DNS_DEADLINE_MS = 2_500;
+/** For each kind of address; where there is an IPv4 address, IPv6 is waited for so long only. */
+const FAMILY_DEADLINE_MS = 2_000;
+const IPV6_GRACE_MS = 300;
 /** Names that mean "here", whatever DNS says: also every name without a dot. */
 const LOCAL_NAME = /(^|\.)(localhost|local|internal)$|^[^.:]+$/;
+const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3');
 const NOT_PUBLIC = 'The address is private, local or reserved; send a URL that the internet can reach.';
 
 /** Which URLs are taken beside public https ones. */
@@ -81,6 +85,8 @@ export function isPublic(address: string): boolean {
     if (embedded) return embedded.range() === 'unicast';
     // IPv4-compatible addresses (::a.b.c.d) are long deprecated, and ipaddr.js takes them for unicast.
     if (parsed.parts.slice(0, 6).every((part) => part === 0)) return false;
+    // The rest of unicast is not assigned.
+    if (!parsed.match(GLOBAL_IPV6)) return false;
   }
   return parsed.range() === 'unicast';
 }
@@ -102,15 +108,17 @@ function embeddedIPv4(address: ipaddr.IPv6): ipaddr.IPv4 | null {
 
 /**
  * Asks the name servers itself, those of the system unless others are named. The system's `lookup` would wait for a
- * silent one in the few threads that connections to the database need, too.
+ * silent one in the few threads that connections to the database need, too. What is silent about IPv6 only does not
+ * matter: nothing is connected to that was not judged.
  */
 export function resolveAll(servers?: string[]): Resolve {
   const resolver = new Resolver({ timeout: 1_000, tries: 2 });
   if (servers) resolver.setServers(servers);
   return async (host) => {
-    const answers = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
-    return answers.flatMap((answer) =>
-      answer.status === 'fulfilled' ? answer.value.map((address) => ({ address })) : [],
-    );
+    const answerOf = (answer: Promise<string[]>) => within(FAMILY_DEADLINE_MS, answer).catch(() => []);
+    const ipv6 = answerOf(resolver.resolve6(host));
+    const ipv4 = await answerOf(resolver.resolve4(host));
+    const others = ipv4.length > 0 ? within(IPV6_GRACE_MS, ipv6).catch(() => []) : ipv6;
+    return [...ipv4, ...(await others)].map((address) => ({ address }));
   };
 }

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { numberFields } from '../../contract/fields.ts';
 import { createSender, type Sender } from '../../delivery/sender.ts';
-import { resolveAll, targetProblem } from '../../targets/target-url.ts';
+import { judge, resolveAll, targetProblem } from '../../targets/target-url.ts';
 import { type Customer, startCustomer } from '../support/customer.ts';
 import { startDns, type TestDns } from '../support/dns.ts';
 
@@ -142,6 +142,9 @@ const LITERALS = [
   '[2001:10::1]',
   '[2001:20::1]',
   '[5f00::1]',
+  '[4000::1]',
+  '[8000::1]',
+  '[a000::1]',
   // Names of here.
   'localhost',
   'LOCALHOST',
@@ -233,6 +236,20 @@ describe('a name', () => {
     expect((await call(url)).attempt.error).toBe('The name does not resolve.');
     dns.answer('later.example', ['127.0.0.1']);
     expect((await call(url)).failure).toBe('refused');
+  });
+
+  test('of which the name server tells one kind of address only is at that', async () => {
+    dns.answer('silent.example', ['8.8.8.8', '2606:4700:4700::1111']);
+    dns.ignore('AAAA silent.example');
+    expect(await judge('silent.example', resolveAll([dns.server]))).toEqual({ addresses: ['8.8.8.8'] });
+    dns.answer('six.example', ['8.8.8.8', '2606:4700:4700::1111']);
+    dns.ignore('A six.example');
+    expect(await judge('six.example', resolveAll([dns.server]))).toEqual({
+      addresses: ['2606:4700:4700::1111'],
+    });
+    dns.answer('inside.example', ['127.0.0.1']);
+    dns.ignore('AAAA inside.example');
+    expect(await judge('inside.example', resolveAll([dns.server]))).toHaveProperty('problem');
   });
 
   test('whose answer changes is connected to at the address that was judged, and judged at each connection', async () => {

@@ -10,6 +10,8 @@ export interface TestDns {
   asked: string[];
   /** The addresses of a name from now on; a function is asked each time. */
   answer(name: string, addresses: string[] | (() => string[])): void;
+  /** Questions like `AAAA name` are left without an answer from now on. */
+  ignore(question: string): void;
   close(): Promise<void>;
 }
 
@@ -18,10 +20,13 @@ const TYPES: Record<number, string> = { 1: 'A', 28: 'AAAA' };
 export async function startDns(): Promise<TestDns> {
   const names = new Map<string, string[] | (() => string[])>();
   const asked: string[] = [];
+  const ignored = new Set<string>();
   const socket = createSocket('udp4');
   socket.on('message', (query, from) => {
     const { name, type, end } = questionOf(query);
-    asked.push(`${TYPES[type] ?? type} ${name}`);
+    const question = `${TYPES[type] ?? type} ${name}`;
+    asked.push(question);
+    if (ignored.has(question)) return;
     const known = names.get(name) ?? [];
     const addresses = (typeof known === 'function' ? known() : known)
       .map((address) => Buffer.from(ipaddr.parse(address).toByteArray()))
@@ -33,6 +38,7 @@ export async function startDns(): Promise<TestDns> {
     server: `127.0.0.1:${(socket.address() as AddressInfo).port}`,
     asked,
     answer: (name, addresses) => names.set(name, addresses),
+    ignore: (question) => ignored.add(question),
     close: () => new Promise((resolve) => socket.close(() => resolve())),
   };
 }
