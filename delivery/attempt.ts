@@ -24,8 +24,11 @@ export interface Deps {
   now: () => Date;
 }
 
-/** Nothing is sent to the target now; `gone`: the event is not kept any more. */
-export type Attempted = { tried: Tried; url: string } | 'paused' | 'gone';
+/**
+ * `paused`: nothing is sent to the target now. `unsigned`: it cannot be, as we have lost what its secret is sealed with.
+ * `gone`: the event is not kept any more.
+ */
+export type Attempted = { tried: Tried; url: string } | 'paused' | 'unsigned' | 'gone';
 
 export function createAttempts({
   db,
@@ -34,20 +37,24 @@ export function createAttempts({
   logger,
   now,
 }: Deps): (due: DueDelivery) => Promise<Attempted> {
-  const keys = new Map<string, KeyObject>();
+  /** Null: it cannot be read, and was told of. */
+  const keys = new Map<string, KeyObject | null>();
   const load = batched<DueDelivery, LoadedDelivery | null>(LOADED, async (wanted) => {
     const found = new Map((await loadDeliveries(db, wanted, now())).map((one) => [one.id, one]));
     return wanted.map(({ id }) => found.get(id) ?? null);
   });
 
-  async function keyOf(sealed: string): Promise<KeyObject | null> {
+  async function keyOf(sealed: string, targetId: string): Promise<KeyObject | null> {
     const known = keys.get(sealed);
-    if (known) return known;
+    if (known !== undefined) return known;
     const bytes = await secrets.keyOf(sealed);
     // Signing with bytes takes five times as long.
     const key = bytes && createSecretKey(bytes);
     if (keys.size >= KEYS) keys.clear();
-    if (key) keys.set(sealed, key);
+    keys.set(sealed, key);
+    if (!key) {
+      logger.error({ targetId }, 'A secret of a target cannot be read: AUTH_SECRET has changed');
+    }
     return key;
   }
 
@@ -62,23 +69,11 @@ export function createAttempts({
     const { url, previousSecret } = loaded.target;
     if (url === null) return 'paused';
     const at = now();
-    const key = await keyOf(await secretOf(loaded.target));
-    const previous = previousSecret === null ? null : await keyOf(previousSecret);
-    if (!key) {
-      logger.error(
-        { targetId: due.targetId },
-        'The secret of a target cannot be read: AUTH_SECRET has changed',
-      );
-      return { tried: unsigned(at), url };
-    }
+    const key = await keyOf(await secretOf(loaded.target), due.targetId);
+    const previous = previousSecret === null ? null : await keyOf(previousSecret, due.targetId);
+    if (!key) return 'unsigned';
     const body = webhookBody(loaded);
     const headers = signedHeaders(idOf('evt', loaded.id), body, previous ? [key, previous] : [key], at);
     return { tried: await sender.send(url, body, headers, at), url };
   };
-}
-
-function unsigned(at: Date): Tried {
-  const error = 'It could not be signed; our operators see to it.';
-  const attempt = { at: at.toISOString(), latencyMs: 0, status: null, answer: null, error };
-  return { attempt, failure: 'unsigned', wish: null };
 }

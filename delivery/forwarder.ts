@@ -26,10 +26,12 @@ const SICK = 64;
 const AGAIN_MS = 1_000;
 /** After which a lane that has nothing to do is forgotten, with how fast its target is. */
 const FORGET_MS = 10 * 60_000;
+/** Before a target is looked at again whose deliveries could not be signed. */
+const UNSIGNED_MS = 60_000;
 
 export interface Observer {
   delivered(): void;
-  failed(reason: Failure): void;
+  failed(reason: Failure | 'unsigned'): void;
   switchedOff(reason: 'gone' | 'failing'): void;
   scanned(result: { targets: number; oldest: Date | null; lanes: number; sick: number }): void;
 }
@@ -45,6 +47,7 @@ export interface Forwarder {
 
 export function createForwarder(deps: Deps & { observer: Observer; mailDomain: string }): Forwarder {
   const { db, sender, logger, now, observer, mailDomain } = deps;
+  const told = new WeakSet<object>();
   const lanes = new Map<string, Lane>();
   const attempt = createAttempts(deps);
   const well = pLimit(WELL);
@@ -70,7 +73,14 @@ export function createForwarder(deps: Deps & { observer: Observer; mailDomain: s
     );
     return [];
   });
-  const fill = filling(ask, { logger, now, isStopped: () => stopped, onFilled: start });
+  const fill = filling(ask, { tell, now, isStopped: () => stopped, onFilled: start });
+
+  /** What failed as one statement for many is told once. */
+  function tell(err: unknown, message: string): void {
+    if (told.has(err as object)) return;
+    told.add(err as object);
+    logger.error({ err }, message);
+  }
 
   function laneOf(id: string): Lane {
     const lane = lanes.get(id) ?? new Lane(id);
@@ -96,10 +106,14 @@ export function createForwarder(deps: Deps & { observer: Observer; mailDomain: s
       // It may have waited for a place while the target failed.
       if (!stopped && !lane.isOpen(now())) attempted = await attempt(due);
     } catch (error) {
-      logger.error({ err: error, targetId: lane.id }, 'A delivery could not be read; it is tried again');
+      tell(error, 'Deliveries could not be read; they are tried again');
     }
     lane.done(due);
-    if (attempted === null || attempted === 'paused' || cutOff) {
+    if (attempted === 'unsigned') {
+      observer.failed(attempted);
+      lane.rest(new Date(now().getTime() + UNSIGNED_MS));
+    }
+    if (attempted === null || attempted === 'paused' || attempted === 'unsigned' || cutOff) {
       lane.release(due.id);
       lane.drop();
       return;
@@ -145,7 +159,7 @@ export function createForwarder(deps: Deps & { observer: Observer; mailDomain: s
       try {
         return await work();
       } catch (error) {
-        logger.error({ err: error }, 'What came of deliveries could not be written; it is tried again');
+        tell(error, 'What came of deliveries could not be written; it is tried again');
         if (stopped) return;
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }
@@ -153,7 +167,7 @@ export function createForwarder(deps: Deps & { observer: Observer; mailDomain: s
   }
 
   function wake(targetIds: string[]): void {
-    for (const id of targetIds) fill.wake(laneOf(id));
+    for (const lane of targetIds.map(laneOf)) if (!lane.isResting(now())) fill.wake(lane);
   }
 
   return {
@@ -195,9 +209,13 @@ interface DueAt {
  */
 function filling(
   ask: (wanted: { targetId: string; limit: number }) => Promise<DueAt>,
-  context: Pick<Deps, 'logger' | 'now'> & { isStopped: () => boolean; onFilled: (lane: Lane) => void },
+  context: Pick<Deps, 'now'> & {
+    tell: (error: unknown, message: string) => void;
+    isStopped: () => boolean;
+    onFilled: (lane: Lane) => void;
+  },
 ) {
-  const { logger, now, isStopped, onFilled } = context;
+  const { now, tell, isStopped, onFilled } = context;
   interface Filling {
     again: boolean;
     settled: Set<string>;
@@ -217,10 +235,7 @@ function filling(
       if (!lane.isOpen(now())) for (const one of due) if (!filling.settled.has(one.id)) lane.add(one);
       if (due.length === limit) more.add(lane);
     } catch (error) {
-      logger.error(
-        { err: error, targetId: lane.id },
-        'What is due could not be read; it is looked at again soon',
-      );
+      tell(error, 'What is due could not be read; it is looked at again soon');
     }
     under.delete(lane);
     if (isStopped()) return;

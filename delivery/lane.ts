@@ -37,6 +37,8 @@ export class Lane {
   #openUntil: Date | null = null;
   /** What the failures are of. */
   #url: string | null = null;
+  /** Until then nothing can be sent, for a reason that is ours. */
+  #restsUntil: Date | null = null;
   #toldSuccessAt = 0;
   /** When something was last done, in milliseconds since 1970. */
   usedAt = 0;
@@ -54,7 +56,17 @@ export class Lane {
   }
 
   isOpen(now: Date): boolean {
-    return this.#openUntil !== null && this.#openUntil > now;
+    return this.isResting(now) || (this.#openUntil !== null && this.#openUntil > now);
+  }
+
+  isResting(now: Date): boolean {
+    return this.#restsUntil !== null && this.#restsUntil > now;
+  }
+
+  /** It is not sent anything until then: what waits stays as it is, and nothing counts against the target. */
+  rest(until: Date): void {
+    this.#restsUntil = until;
+    this.drop();
   }
 
   /** Failing or slow: it is sent from the places that such targets share. */

@@ -12,7 +12,7 @@ const READ_BYTES = 64 * 1_024;
 const IDLE_MS = 30_000;
 
 /** Why a try failed, for metrics. */
-export type Failure = 'refused' | 'timeout' | 'connection' | 'redirect' | 'status' | 'unsigned' | 'expired';
+export type Failure = 'refused' | 'timeout' | 'connection' | 'redirect' | 'status' | 'expired';
 
 export interface Tried {
   attempt: DeliveryAttempt;

@@ -184,6 +184,26 @@ describe('what is sent', () => {
   });
 });
 
+test('what cannot be signed waits for a new secret, and nothing of it counts against the target', async () => {
+  const number = await numberWithUrl();
+  const foreign = { ...forwarding.config, AUTH_SECRET: 'x'.repeat(32), AUTH_SECRET_FALLBACKS: [] };
+  const { sealed } = await targetSecrets(secretsOf(foreign)).create();
+  await database.db.transaction((tx) =>
+    rotateSecret(tx, { id: number.id, accountId, kind: 'incoming', sealed }),
+  );
+  const unsigned = () => forwarding.told.filter((one) => one === 'unsigned').length;
+  await send(number, {});
+  await eventually(() => unsigned() === 1);
+  forwarding.putForward(6 * DAY);
+  await eventually(() => unsigned() === 2);
+  expect(await rowsOf(number)).toMatchObject([{ state: 'pending', tries: 0, attempts: [] }]);
+  expect(await targetOf(number.id)).toMatchObject({ failures: 0, offAt: null, openUntil: null });
+  expect(customer.at(number.path)).toEqual([]);
+  await newSecret(number.id);
+  forwarding.putForward(MINUTE);
+  await eventually(() => allDelivered(number));
+});
+
 describe('order', () => {
   test('is kept in each conversation, and conversations go beside each other', async () => {
     const number = await numberWithUrl();
