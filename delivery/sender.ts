@@ -73,15 +73,20 @@ export function createSender(...guard: Parameters<typeof guardedConnector>): Sen
   return { send, close: () => agent.destroy() };
 }
 
-/** The beginning of an answer, as text. What is longer than it may be is cut off with its connection. */
+/**
+ * The beginning of an answer, as text. What is longer than it may be is cut off with its connection. What does not come
+ * to its end is left: the status has told all.
+ */
 async function readAnswer(body: Dispatcher.ResponseData['body']): Promise<string> {
   const kept: Buffer[] = [];
   let length = 0;
-  for await (const chunk of body) {
-    if (length < KEPT_BYTES) kept.push(chunk as Buffer);
-    length += (chunk as Buffer).length;
-    if (length > READ_BYTES) break;
-  }
+  try {
+    for await (const chunk of body) {
+      if (length < KEPT_BYTES) kept.push(chunk as Buffer);
+      length += (chunk as Buffer).length;
+      if (length > READ_BYTES) break;
+    }
+  } catch {}
   const text = new TextDecoder().decode(Buffer.concat(kept).subarray(0, KEPT_BYTES));
   // PostgreSQL takes no NUL.
   return text.replaceAll('\0', '\u{fffd}');

@@ -478,6 +478,32 @@ describe('a target that fails', () => {
 });
 
 describe('an answer', () => {
+  test('counts by its status, also where it breaks off', async () => {
+    for (const [code, failure] of [
+      [200, null],
+      [500, 'Status 500: only 2xx means that it was taken.'],
+    ] as const) {
+      const number = await numberWithUrl();
+      customer.answer(number.path, (response) => {
+        response.writeHead(code, { 'content-length': '100' });
+        response.write('half', () => response.destroy());
+      });
+      await send(number, {});
+      await eventually(async () => (await rowsOf(number))[0]?.tries === 1);
+      const [row] = await rowsOf(number);
+      expect(row?.attempts).toMatchObject([{ status: code, answer: 'half', error: failure }]);
+      expect(row?.state).toBe(failure === null ? 'delivered' : 'pending');
+    }
+  });
+
+  test('that never ends is cut off in time, and counts by its status', async () => {
+    const number = await numberWithUrl();
+    customer.answer(number.path, (response) => response.writeHead(200).write('and so on'));
+    await send(number, {});
+    await eventually(() => allDelivered(number));
+    expect((await rowsOf(number))[0]?.attempts).toMatchObject([{ status: 200, answer: 'and so on' }]);
+  });
+
   test('that redirects is a failure, and nobody follows it', async () => {
     const number = await numberWithUrl();
     customer.answer(number.path, status(307, { location: customer.url('/elsewhere') }));
