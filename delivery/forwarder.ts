@@ -5,6 +5,7 @@
  */
 import pLimit from 'p-limit';
 import { type DueDelivery, dueDeliveriesOf, targetsWithDue } from '../db/due-deliveries.ts';
+import { sqlStateOf } from '../db/errors.ts';
 import { type Settled, settleDeliveries, type TargetOutcome } from '../db/settle-deliveries.ts';
 import { switchOff } from '../db/target-off.ts';
 import { createAttempts, type Deps } from './attempt.ts';
@@ -22,7 +23,9 @@ const SETTLED = { max: 200, gatherMs: 20 };
 /** Deliveries under way at once: to targets that do well, and to those that are slow or fail. */
 const WELL = 256;
 const SICK = 64;
-/** Before a statement that failed is made again. */
+/** Errors of PostgreSQL's by which it refuses a value. */
+const REFUSED = /^2[23]/;
+/** Before a statement that failed, or passed something over, is made again. */
 const AGAIN_MS = 1_000;
 /** After which a lane that has nothing to do is forgotten, with how fast its target is. */
 const FORGET_MS = 10 * 60_000;
@@ -64,14 +67,35 @@ export function createForwarder(deps: Deps & { observer: Observer; mailDomain: s
       due: byTarget.get(targetId) ?? [],
     }));
   });
-  const settle = batched<{ settled: Settled; outcome: TargetOutcome | null }, void>(SETTLED, async (all) => {
+  interface Result {
+    settled: Settled;
+    outcome: TargetOutcome | null;
+  }
+  /** Whether each is settled now. */
+  async function settleAll(all: Result[]): Promise<boolean[]> {
     const outcomes = new Map(all.flatMap(({ outcome }) => (outcome ? [[outcome.id, outcome] as const] : [])));
-    await settleDeliveries(
-      db,
-      all.map(({ settled }) => settled),
-      [...outcomes.values()],
-    );
-    return [];
+    const rows = all.map(({ settled }) => settled);
+    const passed = await settleDeliveries(db, rows, [...outcomes.values()]);
+    // With what was passed over it would be written again, over later ones.
+    for (const one of all) one.outcome = null;
+    return rows.map(({ id }) => !passed.includes(id));
+  }
+  const settle = batched<Result, boolean>(SETTLED, async (all) => {
+    try {
+      return await settleAll(all);
+    } catch (error) {
+      // Refused for one of them, which must not hold up the others.
+      if (all.length === 1 || !REFUSED.test(sqlStateOf(error) ?? '')) throw error;
+      const each: boolean[] = [];
+      for (const one of all) {
+        const [done = false] = await settleAll([one]).catch((refusal) => {
+          tell(refusal, 'What came of a delivery is refused by the database; it is tried again');
+          return [];
+        });
+        each.push(done);
+      }
+      return each;
+    }
   });
   const fill = filling(ask, { tell, now, isStopped: () => stopped, onFilled: start });
 
@@ -147,22 +171,24 @@ export function createForwarder(deps: Deps & { observer: Observer; mailDomain: s
     let isNew = false;
     await untilDone(async () => {
       isNew = await switchOff(db, off);
+      return true;
     });
     if (!isNew) return;
     observer.switchedOff(reason);
     logger.warn({ targetId: lane.id, reason }, 'A target was switched off');
   }
 
-  /** A statement that fails is made again: what it says has happened. After a stop it is left: then it happens again. */
-  async function untilDone(work: () => Promise<void>): Promise<void> {
+  /** What is not done, or fails, is done again: what it says has happened. After a stop it is left: it happens again. */
+  async function untilDone(work: () => Promise<boolean>): Promise<void> {
     for (;;) {
       try {
-        return await work();
+        if (await work()) return;
       } catch (error) {
         tell(error, 'What came of deliveries could not be written; it is tried again');
         if (stopped) return;
-        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }
+      if (cutOff) return;
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
   }
 

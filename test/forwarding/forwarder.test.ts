@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { secretsOf } from '../../auth/secrets.ts';
@@ -475,6 +475,46 @@ describe('a target that fails', () => {
     const [tried] = (await rowsOf(hanging[0] as Number)).filter(({ tries }) => tries > 0);
     expect(tried?.attempts).toMatchObject([{ status: null, error: 'No whole answer within 15 s.' }]);
   });
+});
+
+test('a replay that has deliveries locked holds up no others', async () => {
+  const [number, other] = [await numberWithUrl(), await numberWithUrl()];
+  let answer = () => {};
+  customer.answer(number.path, (response) => {
+    answer = () => response.end('ok');
+  });
+  await send(number, {});
+  await eventually(() => customer.at(number.path).length === 1);
+  await database.db.transaction(async (tx) => {
+    const since = new Date(Date.now() - MINUTE);
+    const { chosen } = await deliveriesToReplay(tx, number.id, { since, limit: 10 });
+    expect(chosen).toHaveLength(1);
+    answer();
+    await eventually(() => forwarding.told.includes('delivered'));
+    for (let n = 0; n < 3; n++) {
+      await send(other, {});
+      await eventually(() => allDelivered(other));
+    }
+    expect(await stateOf(number)).toEqual(['pending']);
+  });
+  await eventually(() => allDelivered(number));
+  expect(customer.at(number.path)).toHaveLength(1);
+});
+
+test('what PostgreSQL refuses of one delivery holds up no others', async () => {
+  const [number, other] = [await numberWithUrl(), await numberWithUrl()];
+  await database.db.execute(sql`
+    alter table deliveries add constraint no_teapots check (attempts -> 0 ->> 'status' is distinct from '418') not valid`);
+  customer.answer(number.path, status(418));
+  await send(number, {});
+  await eventually(() => customer.at(number.path).length === 1);
+  for (let n = 0; n < 3; n++) {
+    await send(number, { from: String(n) });
+    await send(other, {});
+    await eventually(() => allDelivered(other));
+  }
+  await database.db.execute(sql`alter table deliveries drop constraint no_teapots`);
+  await eventually(async () => (await rowsOf(number)).every(({ tries }) => tries === 1));
 });
 
 describe('an answer', () => {
