@@ -65,17 +65,20 @@ export async function serveMetrics(
   });
   new Gauge({
     name: 'delivery_jobs',
-    help: 'Jobs in the queue, by task',
+    help: 'Jobs that wait, by task',
     labelNames: ['task'],
     registers,
-    async collect() {
-      this.reset();
-      await counted(
-        this,
-        db,
-        sql`
-        select task_identifier as task, count(*)::int as value from graphile_worker.jobs group by 1`,
-      );
+    collect() {
+      return countedJobs(this, db, sql`attempts < max_attempts`);
+    },
+  });
+  new Gauge({
+    name: 'delivery_jobs_failed',
+    help: 'Jobs that have used up their tries, by task; kept for 30 days',
+    labelNames: ['task'],
+    registers,
+    collect() {
+      return countedJobs(this, db, sql`attempts >= max_attempts`);
     },
   });
 
@@ -149,6 +152,16 @@ function observing(registers: Registry[]): Observer {
       sick.set(result.sick);
     },
   };
+}
+
+async function countedJobs(gauge: Gauge<'task'>, db: Database, which: ReturnType<typeof sql>): Promise<void> {
+  gauge.reset();
+  await counted(
+    gauge,
+    db,
+    sql`
+    select task_identifier as task, count(*)::int as value from graphile_worker.jobs where ${which} group by 1`,
+  );
 }
 
 /** Sets a gauge to what is counted; it keeps what it has where the database does not answer. */
