@@ -1,4 +1,5 @@
 /** What the one process that forwards does while it may: jobs, looks at all targets, partitions. */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { secretsOf } from '../auth/secrets.ts';
@@ -11,6 +12,7 @@ import { targetSecrets } from '../targets/secrets.ts';
 import { type Resolve, resolveAll, urlRules } from '../targets/target-url.ts';
 import { createForwarder, type Observer } from './forwarder.ts';
 import { runJobs } from './jobs.ts';
+import { dropFailedJobs, dropStaleJobs } from './old-jobs.ts';
 import { createSender } from './sender.ts';
 
 /** Milliseconds between two looks at all targets, and at the partitions. */
@@ -43,7 +45,12 @@ export async function forward(deps: TermDeps, term: AbortSignal, stopping: Abort
     ...{ db, sender, secrets, logger, now, observer },
     mailDomain: mailDomain(config.MAIL_FROM),
   });
-  const jobs = await runJobs({ db, config, logger, wake: forwarder.wake, workOffChange });
+  const jobs = await runJobs({ db, config, logger, wake: forwarder.wake, workOffChange }).catch(
+    async (error) => {
+      await sender.close();
+      throw error;
+    },
+  );
   const ended = new AbortController();
   const either = AbortSignal.any([term, ended.signal]);
   let failure: unknown = null;
@@ -54,17 +61,24 @@ export async function forward(deps: TermDeps, term: AbortSignal, stopping: Abort
       ended.abort();
     },
   );
-  await Promise.all([
+  const rounds = [
     repeat(either, SCAN_EVERY, logger, forwarder.scan),
     repeat(either, PARTITIONS_EVERY, logger, async () => {
       await addPartitions(db, now());
       const dropped = await dropOldPartitions(db, now());
       if (dropped.length > 0) logger.info({ dropped }, 'Old events and deliveries were dropped');
+      await dropFailedJobs(db);
     }),
-  ]);
+    dropStaleJobs(db, either).catch((error) =>
+      logger.error({ err: error }, 'Old jobs could not be dropped; they are worked off'),
+    ),
+  ];
+  if (!either.aborted) await once(either, 'abort');
+  // At once: another process may forward now, and a round may take its time.
   await Promise.all([
     forwarder.stop(stopping.aborted ? config.SHUTDOWN_GRACE_SECONDS * 1_000 : 0),
     jobs.stop(),
+    ...rounds,
   ]);
   if (failure !== null) throw failure;
 }
