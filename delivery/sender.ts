@@ -9,7 +9,14 @@ const TRY_MS = 15_000;
 const KEPT_BYTES = 1_024;
 /** Of an answer, before it is cut off: so much is read to keep the connection for the next one. */
 const READ_BYTES = 64 * 1_024;
-const IDLE_MS = 30_000;
+/** Some servers end idle connections after 5 s and do not tell. */
+const IDLE_MS = 4_000;
+/** How a connection breaks that its other side had ended. */
+const BROKEN = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'];
+/** Several kept connections may have been ended at the same time. */
+const ASKED_AGAIN = 3;
+/** Origins of which it is remembered when they were connected to. */
+const ORIGINS = 10_000;
 
 /** Why a try failed, for metrics. */
 export type Failure = 'refused' | 'timeout' | 'connection' | 'redirect' | 'status' | 'expired';
@@ -40,6 +47,26 @@ export function createSender(...guard: Parameters<typeof guardedConnector>): Sen
     keepAliveMaxTimeout: IDLE_MS,
     maxHeaderSize: 16 * 1_024,
   });
+  const connectedAt = new Map<string, number>();
+  agent.on('connect', (origin) => {
+    if (connectedAt.size >= ORIGINS) connectedAt.clear();
+    connectedAt.set(new URL(origin).origin, performance.now());
+  });
+
+  /** Asks again where a connection that was kept broke without an answer: the target may never have read it. */
+  async function request(
+    options: Dispatcher.RequestOptions & { origin: string },
+  ): Promise<Dispatcher.ResponseData> {
+    const started = performance.now();
+    for (let left = ASKED_AGAIN; ; left--) {
+      try {
+        return await agent.request(options);
+      } catch (error) {
+        const isNew = (connectedAt.get(options.origin) ?? 0) >= started;
+        if (isNew || left === 0 || !BROKEN.includes(codeOf(error))) throw error;
+      }
+    }
+  }
 
   async function send(url: string, body: string, headers: Record<string, string>, at: Date): Promise<Tried> {
     const started = performance.now();
@@ -50,7 +77,7 @@ export function createSender(...guard: Parameters<typeof guardedConnector>): Sen
     });
     try {
       const { origin, pathname, search } = new URL(url);
-      const response = await agent.request({
+      const response = await request({
         origin,
         path: pathname + search,
         method: 'POST',
