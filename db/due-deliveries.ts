@@ -11,6 +11,9 @@ const URL_NOW = sql`case when t.off_at is not null then null
   when t.kind = 'incoming' then case when n.status = 'APPROVED' then n.incoming_url end
   else (select p.url from ${callbackProfiles} p where p.id = t.id and p.active and p.deleted_at is null) end`;
 
+/** Whichever clock is ahead: what was stored is due at once by the clock of the database, which may be before ours. */
+const latest = (now: Date) => sql`greatest(${now.toISOString()}::timestamptz, now())`;
+
 /** Whether what a target has failed was at the URL that it has now. */
 const FAILED_HERE = sql`coalesce(t.failing_url = case t.kind
   when 'incoming' then (select own.incoming_url from ${numbers} own where own.id = t.id)
@@ -51,8 +54,8 @@ export async function targetsWithDue(db: Database, now: Date): Promise<{ id: str
     )
     select t.id, pending.next_at as since from pending
     join ${targets} t on t.id = pending.target_id join ${numbers} n on n.id = pending.number_id
-    where pending.next_at <= ${now.toISOString()}
-      and (coalesce(t.open_until <= ${now.toISOString()}, true) or not ${FAILED_HERE}) and ${URL_NOW} is not null`);
+    where pending.next_at <= ${latest(now)}
+      and (coalesce(t.open_until <= ${latest(now)}, true) or not ${FAILED_HERE}) and ${URL_NOW} is not null`);
   return rows.map(({ id, since }) => ({ id, since: new Date(since) }));
 }
 
@@ -82,8 +85,8 @@ export async function dueDeliveriesOf(
     cross join lateral (select ${FAILED_HERE} as counts) state
     left join lateral (
       select d.id, d.day, d.conversation, d.tries, d.next_at from ${deliveries} d
-      where d.target_id = t.id and d.state = 'pending' and d.next_at <= ${now.toISOString()} and t.off_at is null
-        and (coalesce(t.open_until <= ${now.toISOString()}, true) or not state.counts)
+      where d.target_id = t.id and d.state = 'pending' and d.next_at <= ${latest(now)} and t.off_at is null
+        and (coalesce(t.open_until <= ${latest(now)}, true) or not state.counts)
       order by d.next_at, d.id limit wanted.size
     ) d on true
     order by t.id, d.next_at, d.id`);

@@ -79,6 +79,15 @@ test('what is due is sent though its jobs are dropped, which are those that nobo
   await forwarding.stop();
 });
 
+test('a clock behind that of the database delays nothing', async () => {
+  const number = await numberAt('/late');
+  const now = () => new Date(Date.now() - 10 * 60_000);
+  const forwarding = await startForwarding(database, { SAMPLE_ENDPOINT: customer.endpoint }, { now });
+  await storeUpdates(database.db, [messageUpdate(waba, number)]);
+  await eventually(async () => (await stateOf(number.id))[0] === 'delivered');
+  await forwarding.stop();
+});
+
 test('jobs that have used up their tries are kept for 30 days', async () => {
   const { db } = database;
   for (const days of [29, 31]) {
