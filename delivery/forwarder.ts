@@ -147,7 +147,8 @@ export function createForwarder(deps: Deps & { observer: Observer; mailDomain: s
     const settled = settledBy(due, tried, now());
     if (tried.failure === null) observer.delivered();
     else observer.failed(tried.failure);
-    start(lane);
+    if (tried.attempt.status === 410) lane.drop();
+    else start(lane);
     await untilDone(() => settle({ settled, outcome }));
     lane.release(due.id);
     fill.settled(lane, due.id);
@@ -248,7 +249,7 @@ function filling(
   }
   const under = new Map<Lane, Filling>();
   /** Lanes that had more than was read. */
-  const more = new Set<Lane>();
+  const more = new WeakSet<Lane>();
 
   async function fill(lane: Lane): Promise<void> {
     const filling: Filling = { again: false, settled: new Set() };
@@ -257,7 +258,8 @@ function filling(
     const limit = lane.held + AHEAD;
     try {
       const { state, due } = await ask({ targetId: lane.id, limit });
-      if (state) lane.know(state);
+      // What was settled meanwhile is not in it.
+      if (state && filling.settled.size === 0) lane.know(state);
       if (!lane.isOpen(now())) for (const one of due) if (!filling.settled.has(one.id)) lane.add(one);
       if (due.length === limit) more.add(lane);
     } catch (error) {
