@@ -95,5 +95,5 @@ export function partEnvironment(
   };
 }
 
-/** How Node runs the API: its young generation would otherwise grow to 128 MB on a large machine. */
-export const API_FLAGS = ['--max-semi-space-size=16'];
+/** How Node runs the API and delivery: their young generation would otherwise grow to 128 MB on a large machine. */
+export const NODE_FLAGS = ['--max-semi-space-size=16'];

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { migrateDatabase } from '../db/migrate.ts';
 import { type Credentials, credentialsFile } from './credentials.ts';
 import { endEarlierRun } from './earlier-run.ts';
-import { API_FLAGS, META_WEBHOOK_PATH, ownParts, partEnvironment } from './environment.ts';
+import { META_WEBHOOK_PATH, NODE_FLAGS, ownParts, partEnvironment } from './environment.ts';
 import { Fault } from './fault.ts';
 import { authSecret, createStackFolder, lockStackFolder, projectFolder, writeSecret } from './folder.ts';
 import { Part, type PartName, type PartPlan, STOP_ORDER } from './part.ts';
@@ -227,7 +227,7 @@ export class Stack {
       title,
       command: process.execPath,
       args: [
-        ...(name === 'api' ? API_FLAGS : []),
+        ...(name === 'api' || name === 'delivery' ? NODE_FLAGS : []),
         join(projectFolder, isProduct(name) ? name : `dev/${name}`, 'main.ts'),
       ],
       env,

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ConfigError, configSchema, loadConfig } from '../contract/config.ts';
 import { NextActionAtKey, NumberOwnerKey, NumberStatusKey } from '../contract/messages.ts';
-import { API_FLAGS } from '../dev/environment.ts';
+import { NODE_FLAGS } from '../dev/environment.ts';
 
 interface Service {
   image: string;
@@ -130,7 +130,7 @@ describe('services', () => {
   it.each(PRODUCT)('%s: runs a file of the project', (name) => {
     const [node, ...rest] = services[name]?.command ?? [];
     const file = rest.pop() ?? '';
-    expect([node, rest]).toEqual(['node', name === 'api' ? API_FLAGS : []]);
+    expect([node, rest]).toEqual(['node', name === 'api' || name === 'delivery' ? NODE_FLAGS : []]);
     expect(existsSync(join(root, file)), file).toBe(true);
   });
 
@@ -263,10 +263,12 @@ describe('image', () => {
     expect(missing).toEqual([]);
   });
 
-  it('runs the API as the other ways to start it do', () => {
-    const command = ['node', ...API_FLAGS, 'api/main.ts'];
+  it('runs the API, and delivery, as the other ways to start them do', () => {
+    const command = ['node', ...NODE_FLAGS, 'api/main.ts'];
     expect(final).toContain(`CMD ${JSON.stringify(command).replaceAll(',', ', ')}`);
-    expect(packages.scripts['api']).toContain(`node ${API_FLAGS.join(' ')} `);
+    for (const name of ['api', 'delivery']) {
+      expect(packages.scripts[name]).toContain(`node ${NODE_FLAGS.join(' ')} `);
+    }
   });
 
   it('runs as an ordinary user and says how it is', () => {

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { migrateDatabase } from '../../db/migrate.ts';
-import { API_FLAGS } from '../../dev/environment.ts';
+import { NODE_FLAGS } from '../../dev/environment.ts';
 import { createStackFolder, projectFolder } from '../../dev/folder.ts';
 import { Part, type PartPlan } from '../../dev/part.ts';
 import { choosePorts, type PortName } from '../../dev/ports.ts';
@@ -132,7 +132,7 @@ export async function startParts(
       logFile: join(folder, 'logs', `${name}.log`),
     });
     await keep('api', {
-      ...plan('api/main.ts', 'api', 'The API', API_FLAGS),
+      ...plan('api/main.ts', 'api', 'The API', NODE_FLAGS),
       env: {
         ...environment,
         ...{ NODE_ENV: 'production', PUBLIC_URL: apiUrl },
@@ -143,7 +143,7 @@ export async function startParts(
     const forwarding = async () => {
       const health = `http://127.0.0.1:${ports.DELIVERY_METRICS_PORT}/readyz`;
       await keep('delivery', {
-        ...plan('delivery/main.ts', 'delivery', 'The process that forwards'),
+        ...plan('delivery/main.ts', 'delivery', 'The process that forwards', NODE_FLAGS),
         // Only a development stack may call this machine.
         env: {
           ...{ ...environment, NODE_ENV: 'development', SAMPLE_ENDPOINT: `127.0.0.1:${port}` },

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { openSync, readFileSync } from 'node:fs';
-import { API_FLAGS } from '../../dev/environment.ts';
+import { NODE_FLAGS } from '../../dev/environment.ts';
 import { projectFolder } from '../../dev/folder.ts';
 import { choosePorts } from '../../dev/ports.ts';
 import { answers, until } from '../../dev/until.ts';
@@ -41,7 +41,7 @@ export async function startParts(
     const ports = await choosePorts({ PORT: '0', METRICS_PORT: '0' }, () => {});
     const apiUrl = `http://127.0.0.1:${ports.PORT}`;
     const log = openSync(options.log, 'w');
-    const api = spawn(process.execPath, [...API_FLAGS, ...profiling(), 'api/main.ts'], {
+    const api = spawn(process.execPath, [...NODE_FLAGS, ...profiling(), 'api/main.ts'], {
       cwd: projectFolder,
       env: {
         PATH: process.env['PATH'],

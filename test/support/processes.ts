@@ -1,6 +1,6 @@
 /** The product's processes as an operator starts them: `node api/main.ts`, `node worker/main.ts`. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { API_FLAGS } from '../../dev/environment.ts';
+import { NODE_FLAGS } from '../../dev/environment.ts';
 import { choosePorts, type PortName } from '../../dev/ports.ts';
 import { answers, until } from '../../dev/until.ts';
 
@@ -45,7 +45,7 @@ export function startDelivery(env: Record<string, string>): Promise<ProductProce
 
 /** A process of the product that was just spawned, ready or not. */
 export function spawnProcess(main: string, env: NodeJS.ProcessEnv) {
-  const flags = main.startsWith('api/') ? API_FLAGS : [];
+  const flags = /^(api|delivery)\//.test(main) ? NODE_FLAGS : [];
   const child = spawn(process.execPath, [...flags, main], {
     cwd: projectFolder,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
