@@ -20,6 +20,25 @@ export function isValidMobileNumber(e164: string): boolean {
   return parsePhoneNumberFromString(e164)?.isValid() ?? false;
 }
 
+/**
+ * Countries that have made their numbers longer, whose numbers Meta may still write as they were: Brazil without the 9 of
+ * mobile numbers, Ivory Coast without the two digits of the operator, Mexico and Argentina with or without the digit that
+ * calls from abroad had.
+ */
+const LONGER: [RegExp, string][] = [
+  [/^(55\d\d)9(\d{8})$/, '$1$2'],
+  [/^(225)\d\d(\d{8})$/, '$1$2'],
+  [/^(52)1(\d{10})$/, '$1$2'],
+  [/^(54)9(\d{10})$/, '$1$2'],
+];
+
+/** Whether digits that Meta shows are those of a number as Meta may write it; not whether they are the very same. */
+export function isWrittenOtherwise(shown: string, digits: string): boolean {
+  return LONGER.some(
+    ([long, short]) => digits.replace(long, short) === shown || shown.replace(long, short) === digits,
+  );
+}
+
 /** Our own log lines show no more of a number than this. */
 export function lastFour(e164: string): string {
   return `…${e164.slice(-4)}`;

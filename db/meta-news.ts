@@ -1,11 +1,11 @@
 /** Whom a change at Meta is about, and which numbers are to be read there. */
-import { and, asc, desc, eq, getTableColumns, gt, inArray, isNotNull, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, gt, inArray, isNotNull, or, sql } from 'drizzle-orm';
 import type { FacebookNews } from '../contract/facebook.ts';
 import { LIVE_STATUSES } from '../contract/number.ts';
 import type { Database } from './client.ts';
 import type { MetaConnectionRow } from './meta-connections.ts';
 import type { NumberRow } from './number-row.ts';
-import { metaConnections, metaNumbers, numbers } from './schema.ts';
+import { digitsShown, metaConnections, metaNumbers, numbers } from './schema.ts';
 
 const live = inArray(numbers.status, [...LIVE_STATUSES]);
 
@@ -15,7 +15,10 @@ export async function connectionOfWaba(db: Database, wabaId: string): Promise<Me
   return row ?? null;
 }
 
-/** The number with these digits in a connection: the live one, or else the latest that had them. */
+/**
+ * The number with these digits in a connection, as they were submitted or as Meta shows them: the live one, or else the
+ * latest that had them.
+ */
 export async function numberWithDigits(
   db: Database,
   connectionId: string,
@@ -25,7 +28,12 @@ export async function numberWithDigits(
     .select(getTableColumns(numbers))
     .from(metaNumbers)
     .innerJoin(numbers, eq(numbers.id, metaNumbers.numberId))
-    .where(and(eq(metaNumbers.connectionId, connectionId), eq(metaNumbers.digits, digits)))
+    .where(
+      and(
+        eq(metaNumbers.connectionId, connectionId),
+        or(eq(metaNumbers.digits, digits), eq(digitsShown, digits)),
+      ),
+    )
     .orderBy(desc(live), desc(numbers.id))
     .limit(1);
   return row ?? null;

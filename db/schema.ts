@@ -4,6 +4,7 @@
  */
 import { sql } from 'drizzle-orm';
 import {
+  type AnyPgColumn,
   bigint,
   boolean,
   check,
@@ -502,6 +503,10 @@ export const metaConnections = pgTable(
   (t) => [unique('meta_connections_account').on(t.accountId).nullsNotDistinct()],
 );
 
+/** The digits of a number as Meta writes them, which for some countries are others than those that were submitted. */
+const digitsShownBy = (lastRead: AnyPgColumn) =>
+  sql`regexp_replace(${lastRead} #>> '{node,display_phone_number}', '[^0-9]', '', 'g')`;
+
 /** A number at Meta: what activities need and what histories must not hold. */
 export const metaNumbers = pgTable(
   'meta_numbers',
@@ -542,10 +547,13 @@ export const metaNumbers = pgTable(
   },
   (t) => [
     index('meta_numbers_connection').on(t.connectionId, t.digits),
+    index('meta_numbers_shown').on(t.connectionId, digitsShownBy(t.lastRead)),
     index('meta_numbers_phone_number_id').on(t.phoneNumberId),
     index('meta_numbers_due').on(t.connectionId, t.readAt).where(sql`${t.readAt} is not null`),
   ],
 );
+
+export const digitsShown = digitsShownBy(metaNumbers.lastRead);
 
 /** Each registration and deregistration that Meta was, or is about to be, asked for: it takes 10 of a number in 72 hours. */
 export const metaRegistrations = pgTable(

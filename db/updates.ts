@@ -29,15 +29,18 @@ export interface Update {
   content: string;
 }
 
-/** How many were new, and how many of them are to be delivered. */
 export interface Stored {
+  /** How many were new. */
   stored: number;
+  /** How many of them are to be delivered. */
   deliveries: number;
+  /** How many name a number that its WhatsApp Business Account has and we do not. */
+  unknown: number;
 }
 
 /** Stores updates, in their order: 4,096 at the most. What is known already is left out. */
 export async function storeUpdates(db: Database, updates: Update[], now = new Date()): Promise<Stored> {
-  if (updates.length === 0) return { stored: 0, deliveries: 0 };
+  if (updates.length === 0) return { stored: 0, deliveries: 0, unknown: 0 };
   return withPartitions(
     db,
     async () => (await storing(db).execute(columnsOf(updates, now)))[0] as Stored,
@@ -63,6 +66,9 @@ function columnsOf(updates: Update[], now: Date) {
   };
 }
 
+/** That `r` names a number that we do not have. */
+const UNKNOWN = sql`r.connected and r.number_id is null and (r.digits is not null or r.phone_number_id is not null)`;
+
 const storing = prepared((db) => {
   const { placeholder } = sql;
   const live = sql.raw(LIVE_STATUSES.map((status) => `'${status}'`).join(', '));
@@ -77,6 +83,7 @@ const storing = prepared((db) => {
         ${placeholder('conversations')}::bigint[], ${placeholder('contents')}::text[])
         as given (id, day, key, type, at, waba_id, field, digits, phone_number_id, status, conversation, content)`,
     ),
+    // By Meta's id, or else the digits: Meta writes those of some countries in another way than they were submitted.
     // A number that was released and submitted anew is there twice: the live one is meant, or else the latest.
     part(
       'found',
@@ -87,8 +94,9 @@ const storing = prepared((db) => {
         left join lateral (
           select n.id, n.account_id, n.callback_profile_id from ${metaNumbers} m join ${numbers} n on n.id = m.number_id
           where m.connection_id = connection.id
-            and (m.digits = named.digits or named.digits is null and m.phone_number_id = named.phone_number_id)
-          order by n.status in (${live}) desc, n.id desc limit 1
+            and (m.phone_number_id = named.phone_number_id or m.digits = named.digits)
+          order by n.status in (${live}) desc, coalesce(m.phone_number_id = named.phone_number_id, false) desc, n.id desc
+          limit 1
         ) number on true`,
     ),
     part(
@@ -132,6 +140,10 @@ const storing = prepared((db) => {
     .select({
       stored: count('stored').as('stored'),
       deliveries: count('aimed').as('deliveries'),
+      unknown:
+        sql<number>`(select count(*) from stored join resolved r on r.id = stored.id where ${UNKNOWN})::int`.as(
+          'unknown',
+        ),
       // What nobody asks for would not be run.
       jobs: sql<number>`${count('forwarding')} + ${count('working_off')}`.as('jobs'),
     })

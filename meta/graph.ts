@@ -1,6 +1,7 @@
 /** The calls of Meta's Graph API that the product makes. Each throws a GraphError. */
 import type { z } from 'zod';
 import type { CodeMethod } from '../contract/facebook.ts';
+import { isWrittenOtherwise } from '../contract/phone.ts';
 import {
   accountAnswer,
   createdAnswer,
@@ -134,9 +135,10 @@ export function createGraph(options: {
       await post('Subscribing to webhooks', `/${wabaId}/subscribed_apps`, { token });
     },
 
-    /** The number with these digits (no `+`) in an account; null where it has none. */
+    /** The number with these digits (no `+`) in an account, as they are or as Meta may write them; null where it has none. */
     async findNumber(token: string, wabaId: string, digits: string): Promise<Node | null> {
       let after: string | undefined;
+      let alike: Node | null = null;
       for (let page = 0; page < PAGES; page += 1) {
         const { data, paging } = await withFields(nodesAnswer, {
           name: 'Listing numbers',
@@ -144,10 +146,12 @@ export function createGraph(options: {
           query: { limit: '100', ...(after !== undefined && { after }) },
           token,
         });
-        const found = data.find((node) => node.display_phone_number?.replace(/\D/g, '') === digits);
+        const shown = (node: Node) => node.display_phone_number?.replace(/\D/g, '') ?? '';
+        const found = data.find((node) => shown(node) === digits);
         if (found) return found;
+        alike ??= data.find((node) => isWrittenOtherwise(shown(node), digits)) ?? null;
         after = paging?.cursors?.after;
-        if (paging?.next === undefined || after === undefined) return null;
+        if (paging?.next === undefined || after === undefined) return alike;
       }
       throw new GraphError('Listing numbers', {
         details: 'The account has more numbers than can be looked at.',

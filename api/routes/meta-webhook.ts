@@ -1,6 +1,7 @@
 /** Where Meta tells of messages, statuses and changes. It is answered as soon as that is stored, and worked off after. */
 import { createHmac } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
+import { Counter } from 'prom-client';
 import { z } from 'zod';
 import { isSame } from '../../auth/secrets.ts';
 import { storeUpdates } from '../../db/updates.ts';
@@ -29,6 +30,12 @@ export const metaWebhookRoutes: Routes = async (app, { api }) => {
   const { db } = api;
   const { META_APP_SECRETS: appSecrets, META_VERIFY_TOKEN: verifyToken } = api.config;
 
+  const unknowns = new Counter({
+    name: 'meta_unknown_numbers_total',
+    help: 'What Meta told of numbers of connected accounts that were not submitted here',
+    registers: [app.metrics],
+  });
+
   app.removeAllContentTypeParsers();
   // The signature is over the bytes as they came.
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: BODY_LIMIT }, (_request, raw, done) =>
@@ -50,7 +57,8 @@ export const metaWebhookRoutes: Routes = async (app, { api }) => {
     if (!isSigned(request, raw, appSecrets)) throw new ProblemError('wrong_signature');
     const updates = updatesOf(parse(raw));
     for (let at = 0; at < updates.length; at += AT_ONCE) {
-      await storeUpdates(db, updates.slice(at, at + AT_ONCE));
+      const { unknown } = await storeUpdates(db, updates.slice(at, at + AT_ONCE));
+      unknowns.inc(unknown);
     }
     return reply.type(PLAIN).send('');
   });

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { asc, eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newId } from '../../contract/ids.ts';
+import { numberWithDigits } from '../../db/meta-news.ts';
 import { insertOwnEvents } from '../../db/own-events.ts';
 import { addPartitions, dropOldPartitions } from '../../db/partitions.ts';
-import { deliveries, events, numbers, targets } from '../../db/schema.ts';
+import { deliveries, events, metaNumbers, numbers, targets } from '../../db/schema.ts';
 import { storeUpdates } from '../../db/updates.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { callbackProfile, connectWaba, messageUpdate, numberAtMeta } from '../support/forwarding.ts';
@@ -63,6 +64,23 @@ test('an event counts only where WABA and digits belong to the same connection',
   expect(await storedOf(number.id)).toEqual([]);
   const kept = await database.db.select().from(events).where(eq(events.key, wrong.key));
   expect(kept).toMatchObject([{ accountId: stranger, numberId: null }]);
+});
+
+test("a number counts by Meta's id where Meta writes its digits otherwise, and one that is not ours is counted", async () => {
+  const number = await numberAtMeta(database.db, accountId, waba.id, { mobileNumber: '+5564981234567' });
+  const otherwise = { digits: '556481234567', phoneNumberId: number.phoneNumberId };
+  const stranger = { digits: '556481234568', phoneNumberId: '7' };
+  expect(
+    await storeUpdates(database.db, [messageUpdate(waba, otherwise), messageUpdate(waba, stranger)]),
+  ).toMatchObject({ stored: 2, deliveries: 1, unknown: 1 });
+  expect(await deliveriesOf(number.id)).toHaveLength(1);
+  // A change names it by digits alone: those that Meta showed when it was read.
+  expect(await numberWithDigits(database.db, waba.id, otherwise.digits)).toBeNull();
+  const lastRead = { node: { display_phone_number: '+55 64 8123-4567' } };
+  await database.db.update(metaNumbers).set({ lastRead }).where(eq(metaNumbers.numberId, number.id));
+  for (const digits of [otherwise.digits, number.digits]) {
+    expect(await numberWithDigits(database.db, waba.id, digits)).toMatchObject({ id: number.id });
+  }
 });
 
 test('a number that was released and submitted anew is the live one', async () => {

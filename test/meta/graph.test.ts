@@ -134,3 +134,16 @@ test('a number is found on a later page', async () => {
   expect(await graph.findNumber(TOKEN, '9', '14155550199')).toMatchObject({ id: '2' });
   expect(await graph.findNumber(TOKEN, '9', '14155550111')).toBeNull();
 });
+
+test('a number is found as Meta may write it, and none that only looks like it', async () => {
+  const shown = ['+55 64 8123-4567', '+225 12 34 56 78', '+225 07 99 99 99 99', '+54 11 2345 6789'];
+  const data = shown.map((display_phone_number, index) => ({ id: `${index}`, display_phone_number }));
+  const graph = await graphOf(answering(200, JSON.stringify({ data })));
+  const found = async (digits: string) => (await graph.findNumber(TOKEN, '9', digits))?.id;
+  expect(await found('5564981234567')).toBe('0');
+  expect(await found('2250712345678')).toBe('1');
+  expect(await found('5491123456789')).toBe('3');
+  for (const other of ['5511981234567', '2250599999999', '5564981234568']) {
+    expect(await found(other), other).toBeUndefined();
+  }
+});
