@@ -62,7 +62,7 @@ function updatesOfMessages(source: Source, value: Json, now: Date): Update[] {
     }),
     ...arrayOf(value['statuses']).map((status) => {
       const content = cut(value, 'statuses', status, contactOf(status));
-      return statusUpdate(source, objectOf(status), content, now);
+      return statusUpdate(source, status, content, now);
     }),
   ];
 }
@@ -73,20 +73,20 @@ function messageUpdate(source: Source, message: Json, content: string, now: Date
   return {
     ...updateOf(source, content),
     type: 'message.received',
-    key: keyOf('message', source.wabaId, number, wordOf(id) || content),
+    key: keyOf('message', source.wabaId, number, textOf(id) || content),
     at: timeOf(timestamp, source.time) ?? now,
     conversation: conversationOf(number, wordOf(from ?? userId)),
   };
 }
 
-function statusUpdate(source: Source, told: Json, content: string, now: Date): Update {
-  const { id, status, timestamp, recipient_id: recipient, recipient_user_id: userId } = told;
+function statusUpdate(source: Source, told: unknown, content: string, now: Date): Update {
+  const { status, timestamp, recipient_id: recipient, recipient_user_id: userId } = objectOf(told);
   const number = source.digits ?? source.phoneNumberId ?? '';
-  const names = wordOf(id) ? [id, status, timestamp].map(wordOf) : [content];
   return {
     ...updateOf(source, content),
     type: 'message.status',
-    key: keyOf('status', source.wabaId, number, ...names),
+    // All of it: in a group each participant has one, with the same id and in the same second.
+    key: keyOf('status', source.wabaId, number, JSON.stringify(told)),
     at: timeOf(timestamp, source.time) ?? now,
     status: wordOf(status) as MessageStatus,
     conversation: conversationOf(number, wordOf(recipient ?? userId)),
@@ -160,6 +160,9 @@ function arrayOf(value: unknown): unknown[] {
 
 /** PostgreSQL takes no NUL. */
 function wordOf(value: unknown): string {
-  if (typeof value !== 'string' && typeof value !== 'number') return '';
-  return String(value).replaceAll('\0', '').slice(0, WORD);
+  return textOf(value).replaceAll('\0', '').slice(0, WORD);
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }

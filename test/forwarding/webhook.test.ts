@@ -127,6 +127,22 @@ test('a replayed webhook is stored once, and what is new in it beside the old', 
   }
 });
 
+test('statuses that differ only in the participant of a group, and ids that differ only far behind, are no repeats', async () => {
+  const id = `wamid.${randomUUID()}`;
+  const status = { id, status: 'read', timestamp: '1749416400', recipient_id: 'group', note: 'of a group' };
+  const statuses = ['1', '2'].map((recipient_participant_id) => ({ ...status, recipient_participant_id }));
+  const messages = ['1', '2'].map((end) =>
+    message({ id: `${id}${'x'.repeat(300)}${end}`, note: 'of a group' }),
+  );
+  const raw = JSON.stringify(envelope('messages', value({ messages, statuses })));
+  for (let again = 0; again < 2; again++) expect((await post(raw)).statusCode).toBe(200);
+  const stored = (await storedWith('of a group')).map(({ content }) => JSON.parse(content));
+  expect(stored.map(({ messages, statuses }) => messages?.[0] ?? statuses?.[0])).toEqual([
+    ...messages,
+    ...statuses,
+  ]);
+});
+
 test('each message and status is cut out, with its contact and whatever else Meta sends; the rest is as it was', async () => {
   const [one, two] = [message({ from: '1' }), message({ from_user_id: 'US.2', from: undefined })];
   const contacts = [
