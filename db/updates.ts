@@ -107,10 +107,12 @@ const storing = prepared((db) => {
           and found.digits is not distinct from given.digits
           and found.phone_number_id is not distinct from given.phone_number_id`,
     ),
+    // In the order of what is unique, or two that store the same would wait for each other.
     part(
       'stored',
       sql`insert into ${events} (id, day, key, type, at, account_id, number_id, waba_id, field, content)
-        select id, day, key, type, at, account_id, number_id, waba_id, field, content from resolved order by id
+        select id, day, key, type, at, account_id, number_id, waba_id, field, content from resolved
+        order by day, key
         on conflict (key, day) do nothing
         returning id`,
     ),

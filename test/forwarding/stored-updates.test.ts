@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { asc, eq, sql } from 'drizzle-orm';
+import { asc, eq, sql, TransactionRollbackError } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newId } from '../../contract/ids.ts';
 import { numberWithDigits } from '../../db/meta-news.ts';
@@ -52,6 +52,36 @@ test('a message is stored once, with its delivery, its target and one job', asyn
   const [target] = await database.db.select().from(targets).where(eq(targets.id, number.id));
   expect(target).toMatchObject({ accountId, kind: 'incoming', secret: null, offAt: null });
   expect(await jobs('forward')).toEqual([{ targets: [number.id] }, { targets: [number.id] }]);
+});
+
+test('updates that arrive at once in two orders do not wait for each other', async () => {
+  const number = await numberAtMeta(database.db, accountId, waba.id);
+  const [one, two] = [randomUUID(), randomUUID()].sort().map((key) => messageUpdate(waba, number, { key }));
+  if (!one || !two) throw new Error('There are two.');
+  const waiting = (count: number) =>
+    expect
+      .poll(async () => {
+        const { rows } = await database.db.execute(sql`
+          select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`);
+        return rows.length;
+      })
+      .toBe(count);
+  let stored: Promise<unknown>[] = [];
+  await database.db
+    .transaction(async (tx) => {
+      const { key, at } = one;
+      const day = at.toISOString().slice(0, 10);
+      const rest = { type: 'message.received' as const, at, content: '{}' };
+      await tx.insert(events).values({ id: randomUUID(), day, key, ...rest });
+      stored = [storeUpdates(database.db, [one, two])];
+      await waiting(1);
+      stored.push(storeUpdates(database.db, [two, one]));
+      await waiting(2);
+      tx.rollback();
+    })
+    .catch((error) => expect(error).toBeInstanceOf(TransactionRollbackError));
+  await Promise.all(stored);
+  expect(await storedOf(number.id)).toHaveLength(2);
 });
 
 test('an event counts only where WABA and digits belong to the same connection', async () => {
