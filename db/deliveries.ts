@@ -1,5 +1,5 @@
 /** Deliveries as customers look at them, and their replay. */
-import { and, asc, desc, eq, getTableColumns, gte, lt, ne, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, gte, lt, type SQL, sql } from 'drizzle-orm';
 import type { DeliveryState, StoredType } from '../contract/deliveries.ts';
 import { firstUuid, idOf, timeOfId, uuidOf } from '../contract/ids.ts';
 import type { Database, Transaction } from './client.ts';
@@ -16,6 +16,10 @@ export interface Delivery {
 
 const EVENT = and(eq(events.id, t.id), eq(events.day, t.day));
 const DAY_MS = 24 * 3_600_000;
+/** Of a state; without one, whatever was not taken. That is said of each such state, too, for the index. */
+const notTaken = sql`${t.state} in ('pending', 'failed')`;
+const standsSo = (state: DeliveryState | undefined) =>
+  state === 'delivered' ? eq(t.state, state) : and(notTaken, state && eq(t.state, state));
 /** Made since a time, as the id tells, by which the index ends; and no longer ago than events are sure to be kept. */
 const madeSince = (since: Date | undefined) =>
   gte(t.id, firstUuid(Math.max(since?.getTime() ?? 0, Date.now() - KEPT_DAYS * DAY_MS)));
@@ -38,7 +42,7 @@ export async function listDeliveries(
     .where(
       and(
         eq(t.numberId, numberId),
-        page.state && eq(t.state, page.state),
+        page.state && standsSo(page.state),
         madeSince(page.since),
         page.before === null ? undefined : lt(t.id, page.before),
       ),
@@ -100,9 +104,7 @@ export async function deliveriesToReplay(
   const found = await tx
     .select({ id: t.id, day: t.day, targetId: t.targetId })
     .from(t)
-    .where(
-      and(eq(t.numberId, numberId), madeSince(since), state ? eq(t.state, state) : ne(t.state, 'delivered')),
-    )
+    .where(and(eq(t.numberId, numberId), madeSince(since), standsSo(state)))
     .orderBy(asc(t.id))
     .limit(limit + 1)
     // What is tried in this very moment: waiting for it could be waiting for each other.

@@ -51,7 +51,7 @@ CREATE TABLE "targets" (
 ALTER TABLE "targets" ADD CONSTRAINT "targets_account_id_organizations_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."organizations"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "deliveries_due" ON "deliveries" USING btree ("target_id","next_at","id") WHERE "deliveries"."state" = 'pending';--> statement-breakpoint
 CREATE INDEX "deliveries_number" ON "deliveries" USING btree ("number_id","id");--> statement-breakpoint
-CREATE INDEX "deliveries_failed" ON "deliveries" USING btree ("number_id","id") WHERE "deliveries"."state" = 'failed';--> statement-breakpoint
+CREATE INDEX "deliveries_open" ON "deliveries" USING btree ("number_id","id") WHERE "deliveries"."state" in ('pending', 'failed');--> statement-breakpoint
 CREATE INDEX "events_account" ON "events" USING btree ("account_id","txid","id") WHERE "events"."account_id" is not null;--> statement-breakpoint
 -- Attached, not created as a part: that would lock out whoever reads or writes the others.
 CREATE FUNCTION "add_partition"("parent" text, "first" date, "beyond" date) RETURNS void LANGUAGE plpgsql AS $$
