@@ -590,7 +590,7 @@ export const events = pgTable(
     /** Meta's time for it; ours where Meta has none. */
     at: at('at').notNull(),
     createdAt,
-    /** Null: nobody of ours has that WhatsApp Business Account, or that number in it. */
+    /** Null: nobody of ours has that WhatsApp Business Account, or that number in it. Then messages are without content, too. */
     accountId: text('account_id'),
     numberId: text('number_id'),
     /** Meta's id of the WhatsApp Business Account, and its word for what changed; null for what we tell ourselves. */

@@ -99,10 +99,12 @@ const storing = prepared((db) => {
           limit 1
         ) number on true`,
     ),
+    // Of a number that is not ours it is kept that there was something, and not what.
     part(
       'resolved',
       sql`select given.*, found.waba_id is not null as connected, found.number_id, found.callback_profile_id,
-          coalesce(found.account_id, found.owner_id) as account_id
+          coalesce(found.account_id, found.owner_id) as account_id,
+          given.type = 'change' or found.number_id is not null as is_kept
         from given left join found on found.waba_id = given.waba_id
           and found.digits is not distinct from given.digits
           and found.phone_number_id is not distinct from given.phone_number_id`,
@@ -111,7 +113,9 @@ const storing = prepared((db) => {
     part(
       'stored',
       sql`insert into ${events} (id, day, key, type, at, account_id, number_id, waba_id, field, content)
-        select id, day, key, type, at, account_id, number_id, waba_id, field, content from resolved
+        select id, day, key, type, at, case when is_kept then account_id end, number_id, waba_id, field,
+          case when is_kept then content else '{}' end
+        from resolved
         order by day, key
         on conflict (key, day) do nothing
         returning id`,

@@ -93,7 +93,7 @@ test('an event counts only where WABA and digits belong to the same connection',
   expect(await storeUpdates(database.db, [wrong, unknown])).toMatchObject({ stored: 2, deliveries: 0 });
   expect(await storedOf(number.id)).toEqual([]);
   const kept = await database.db.select().from(events).where(eq(events.key, wrong.key));
-  expect(kept).toMatchObject([{ accountId: stranger, numberId: null }]);
+  expect(kept).toMatchObject([{ accountId: null, numberId: null, wabaId: theirs.wabaId, content: '{}' }]);
 });
 
 test("a number counts by Meta's id where Meta writes its digits otherwise, and one that is not ours is counted", async () => {
