@@ -1,10 +1,11 @@
 /**
  * Cuts a webhook of Meta into single updates: each message, each status and each other change. Nothing is refused: what
- * has another form than documented is kept as a change.
+ * has another form than documented is forwarded where it names a number, and kept as a change otherwise.
  */
 import type { MessageStatus } from '../contract/callback-profiles.ts';
 import { conversationOf, keyOf } from '../db/own-events.ts';
 import type { Update } from '../db/updates.ts';
+import { isWorkedOff } from '../meta/told.ts';
 
 type Json = Record<string, unknown>;
 
@@ -93,14 +94,19 @@ function statusUpdate(source: Source, told: unknown, content: string, now: Date)
   };
 }
 
+/** What we work off ourselves, or what is about no number; anything else is for the customer. */
 function changeUpdate(source: Source, value: unknown, now: Date): Update {
   const content = JSON.stringify(value);
+  const { wabaId, field, time } = source;
+  const number = source.digits ?? source.phoneNumberId;
+  const told = { key: keyOf('change', wabaId, field, wordOf(time), content), at: timeOf(time) ?? now };
+  if (number === null || isWorkedOff(field))
+    return { ...updateOf(source, content), ...told, type: 'change', conversation: 0n };
   return {
-    ...updateOf(source, content),
-    type: 'change',
-    key: keyOf('change', source.wabaId, source.field, wordOf(source.time), content),
-    at: timeOf(source.time) ?? now,
-    conversation: 0n,
+    ...updateOf(source, JSON.stringify({ field, meta: value })),
+    ...told,
+    type: 'meta.update',
+    conversation: conversationOf(number, field),
   };
 }
 

@@ -4,13 +4,14 @@
 export const WEBHOOK_TYPES = [
   'message.received',
   'message.status',
+  'meta.update',
   'number.quality_changed',
   'number.limit_changed',
   'number.status_changed',
   'test',
 ] as const;
 export type WebhookType = (typeof WEBHOOK_TYPES)[number];
-/** `change`: anything else that Meta tells; it is worked off by us and not forwarded as it is. */
+/** `change`: what Meta tells of accounts, and of numbers' names, quality and limits: we work it off, and do not forward it. */
 export type StoredType = WebhookType | 'change';
 
 /** A number's Incoming URL, or a callback profile. */

@@ -259,6 +259,7 @@ const webhookEvent = z
       })
       .describe(
         'What is told, as the webhook has it. Messages and statuses: `meta` is what Meta sent, cut to this one. ' +
+          '`meta.update`: anything else that Meta sends of the number, such as calls: its `field`, and as `meta` its value. ' +
           '`number.status_changed`: `status`, `attempt`, `rejection` (`by`, `reason`, `code`, `fields`; null where it was ' +
           'not rejected). `number.quality_changed`: `qualityRating`, `qualityColor`, `connectionStatus`, `qualityAt`, ' +
           '`qualitySource`, and `previous` with the first three. `number.limit_changed`: `messagingLimit`, `limitScope`, ' +

@@ -10,7 +10,7 @@ import { callbackProfiles, events, numbers } from './schema.ts';
 
 export interface OwnEvent {
   numberId: string;
-  type: Exclude<WebhookType, 'message.received' | 'message.status'>;
+  type: Exclude<WebhookType, 'message.received' | 'message.status' | 'meta.update'>;
   at: Date;
   /** What made it: the same operation tells a type once. */
   operationId: string;

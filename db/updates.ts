@@ -7,11 +7,11 @@ import type { Database } from './client.ts';
 import { dueDeliveries, forwardJob, madeTargets } from './new-deliveries.ts';
 import { dayAround, withPartitions } from './partitions.ts';
 import { prepared } from './prepared.ts';
-import { callbackProfiles, events, metaConnections, metaNumbers, numbers } from './schema.ts';
+import { callbackProfiles, events, metaConnections, metaNumbers, numbers, organizations } from './schema.ts';
 
 /** One message, status or other change, as it was cut out of a webhook. */
 export interface Update {
-  type: Extract<StoredType, 'message.received' | 'message.status' | 'change'>;
+  type: Extract<StoredType, 'message.received' | 'message.status' | 'meta.update' | 'change'>;
   /** By which a repeat is recognised; a UUID's form. */
   key: string;
   at: Date;
@@ -84,7 +84,8 @@ const storing = prepared((db) => {
         as given (id, day, key, type, at, waba_id, field, digits, phone_number_id, status, conversation, content)`,
     ),
     // By Meta's id, or else the digits: Meta writes those of some countries in another way than they were submitted.
-    // A number that was released and submitted anew is there twice: the live one is meant, or else the latest.
+    // A number that was released and submitted anew is there twice: the live one is meant, or else the latest. One of an
+    // account that was erased may still be registered at Meta, and gets nothing.
     part(
       'found',
       sql`select named.*, connection.account_id as owner_id, number.id as number_id, number.account_id,
@@ -93,6 +94,7 @@ const storing = prepared((db) => {
         join ${metaConnections} connection on connection.waba_id = named.waba_id
         left join lateral (
           select n.id, n.account_id, n.callback_profile_id from ${metaNumbers} m join ${numbers} n on n.id = m.number_id
+          join ${organizations} o on o.id = n.account_id and o.erased_at is null
           where m.connection_id = connection.id
             and (m.phone_number_id = named.phone_number_id or m.digits = named.digits)
           order by n.status in (${live}) desc, coalesce(m.phone_number_id = named.phone_number_id, false) desc, n.id desc
@@ -129,7 +131,7 @@ const storing = prepared((db) => {
         left join ${callbackProfiles} profile on r.type = 'message.status' and profile.id = r.callback_profile_id
           and profile.account_id = r.account_id and profile.active and profile.deleted_at is null
           and r.status = any (profile.statuses)
-        where r.number_id is not null and (r.type = 'message.received' or profile.id is not null)`,
+        where r.number_id is not null and (r.type in ('message.received', 'meta.update') or profile.id is not null)`,
     ),
     part('made', madeTargets),
     part('due', dueDeliveries),

@@ -41,6 +41,9 @@ const MEANINGS: Record<string, (value: Value) => Meaning> = {
   security: securityEvent,
 };
 
+/** Whether we hear this field ourselves: then customers are told what it means, and not as it is. */
+export const isWorkedOff = (field: string): boolean => Object.hasOwn(MEANINGS, field);
+
 export function meaningOfChange(field: string, value: unknown): Meaning {
   const known = among(MEANINGS, field);
   return known && isObject(value) ? known(value) : {};

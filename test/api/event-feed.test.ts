@@ -59,13 +59,17 @@ it('tells what webhooks tell, from the oldest on', async () => {
   await storeUpdates(api.db, [
     message('one'),
     messageUpdate(waba, number, { type: 'change', field: 'account_update' }),
+    messageUpdate(waba, number, {
+      ...{ type: 'meta.update', field: 'calls', content: '{"field":"calls","meta":{"calls":[1.50]}}' },
+    }),
     messageUpdate(waba, number, { type: 'message.status', status: 'read', content: '{"statuses":[]}' }),
   ]);
   await api.db.transaction((tx) => insertOwnEvents(tx, [own()]));
-  const { items, more } = await read(3);
+  const { items, more } = await read(4);
   const about = { numberId: number.id, mobileNumber: number.mobileNumber };
   expect(items.map(({ type, data }) => [type, data])).toEqual([
     ['message.received', { ...about, meta: expect.objectContaining({ messages: [expect.anything()] }) }],
+    ['meta.update', { ...about, field: 'calls', meta: { calls: [1.5] } }],
     ['message.status', { ...about, meta: { statuses: [] } }],
     ['number.quality_changed', { ...about, qualityColor: 'RED' }],
   ]);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { asc, eq, sql, TransactionRollbackError } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newId } from '../../contract/ids.ts';
+import { eraseAccount, eraseEvents } from '../../db/erase-account.ts';
 import { numberWithDigits } from '../../db/meta-news.ts';
 import { insertOwnEvents } from '../../db/own-events.ts';
 import { addPartitions, dropOldPartitions } from '../../db/partitions.ts';
@@ -14,11 +15,13 @@ import { createAccount } from '../support/stack.ts';
 let database: TestDatabase;
 let accountId: string;
 let waba: { id: string; wabaId: string };
+let ours: typeof waba;
 
 beforeAll(async () => {
   database = await createTestDatabase();
   accountId = (await createAccount(database.db)).id;
   waba = await connectWaba(database.db, accountId);
+  ours = await connectWaba(database.db, null);
 });
 afterAll(() => database.drop());
 
@@ -114,13 +117,24 @@ test("a number counts by Meta's id where Meta writes its digits otherwise, and o
 });
 
 test('a number that was released and submitted anew is the live one', async () => {
-  const ours = await connectWaba(database.db, null);
   const live = await numberAtMeta(database.db, accountId, ours.id);
   const { mobileNumber } = live;
   const old = await numberAtMeta(database.db, accountId, ours.id, { mobileNumber, status: 'RELEASED' });
   await storeUpdates(database.db, [messageUpdate(ours, live)]);
   expect(await storedOf(old.id)).toEqual([]);
   expect(await storedOf(live.id)).toHaveLength(1);
+});
+
+test('a number of an account that was erased gets nothing', async () => {
+  const gone = (await createAccount(database.db)).id;
+  const number = await numberAtMeta(database.db, gone, ours.id, { status: 'RELEASED' });
+  await storeUpdates(database.db, [messageUpdate(ours, number)]);
+  expect(await storedOf(number.id)).toHaveLength(1);
+  await eraseEvents(database.db, gone, 10);
+  await eraseAccount(database.db, gone);
+  expect(await storeUpdates(database.db, [messageUpdate(ours, number)])).toMatchObject({ deliveries: 0 });
+  expect(await storedOf(number.id)).toEqual([]);
+  expect(await database.db.select().from(targets).where(eq(targets.accountId, gone))).toEqual([]);
 });
 
 test('a status goes to the callback profile that asked for it, while that is active', async () => {

@@ -169,6 +169,48 @@ test('each message and status is cut out, with its contact and whatever else Met
   expect(stored[2]?.at.toISOString()).toBe('2025-06-08T21:00:00.000Z');
 });
 
+test('what else Meta tells of a number is for the customer, and what we work off ourselves is not', async () => {
+  const calls = value({ calls: [{ id: 'wacid.1', event: 'connect', note: 'of calls' }] });
+  const errors = value({ errors: [{ code: 131051, note: 'of errors' }] });
+  const name = { display_phone_number: number.digits, decision: 'APPROVED', note: 'of a name' };
+  const template = { event: 'APPROVED', message_template_id: 1, note: 'of a template' };
+  const stranger = {
+    metadata: { display_phone_number: '4915', phone_number_id: '4' },
+    note: 'of a stranger',
+  };
+  for (const [field, value] of [
+    ['calls', calls],
+    ['messages', errors],
+    ['phone_number_name_update', name],
+    ['message_template_status_update', template],
+    ['calls', stranger],
+  ] as const) {
+    expect((await post(JSON.stringify(envelope(field, value)))).statusCode).toBe(200);
+  }
+  const forwarded = async (note: string) => {
+    const [event] = await storedWith(note);
+    const made = await api.db
+      .select()
+      .from(deliveries)
+      .where(eq(deliveries.id, event?.id ?? ''));
+    return {
+      type: event?.type,
+      content: JSON.parse(event?.content ?? ''),
+      to: made.map((one) => one.targetId),
+    };
+  };
+  const update = (field: string, meta: object) => ({
+    type: 'meta.update',
+    content: { field, meta },
+    to: [number.id],
+  });
+  expect(await forwarded('of calls')).toEqual(update('calls', calls));
+  expect(await forwarded('of errors')).toEqual(update('messages', errors));
+  expect(await forwarded('of a name')).toEqual({ type: 'change', content: name, to: [] });
+  expect(await forwarded('of a template')).toEqual({ type: 'change', content: template, to: [] });
+  expect(await storedWith('of a stranger')).toEqual([]);
+});
+
 test('whatever has another form is kept, never an error', async () => {
   const mark = () => `mark-${randomUUID()}`;
   const marks = Array.from({ length: 9 }, mark);
