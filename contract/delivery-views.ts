@@ -261,7 +261,7 @@ const webhookEvent = z
         'What is told, as the webhook has it. Messages and statuses: `meta` is what Meta sent, cut to this one. ' +
           '`meta.update`: anything else that Meta sends of the number, such as calls: its `field`, and as `meta` its value. ' +
           '`number.status_changed`: `status`, `attempt`, `rejection` (`by`, `reason`, `code`, `fields`; null where it was ' +
-          'not rejected). `number.quality_changed`: `qualityRating`, `qualityColor`, `connectionStatus`, `qualityAt`, ' +
+          'not rejected); the Incoming URL is sent it for APPROVED only. `number.quality_changed`: `qualityRating`, `qualityColor`, `connectionStatus`, `qualityAt`, ' +
           '`qualitySource`, and `previous` with the first three. `number.limit_changed`: `messagingLimit`, `limitScope`, ' +
           '`limitAt`, `limitSource`, and `previous` with the first two. All of these have `revision`, that of the number ' +
           'with the change.',
