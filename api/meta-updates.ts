@@ -6,6 +6,7 @@ import type { MessageStatus } from '../contract/callback-profiles.ts';
 import { conversationOf, keyOf } from '../db/own-events.ts';
 import type { Update } from '../db/updates.ts';
 import { isWorkedOff } from '../meta/told.ts';
+import { stringify, textOf } from './exact-json.ts';
 
 type Json = Record<string, unknown>;
 
@@ -87,7 +88,7 @@ function statusUpdate(source: Source, told: unknown, content: string, now: Date)
     ...updateOf(source, content),
     type: 'message.status',
     // All of it: in a group each participant has one, with the same id and in the same second.
-    key: keyOf('status', source.wabaId, number, JSON.stringify(told)),
+    key: keyOf('status', source.wabaId, number, stringify(told)),
     at: timeOf(timestamp, source.time) ?? now,
     status: wordOf(status) as MessageStatus,
     conversation: conversationOf(number, wordOf(recipient ?? userId)),
@@ -96,14 +97,14 @@ function statusUpdate(source: Source, told: unknown, content: string, now: Date)
 
 /** What we work off ourselves, or what is about no number; anything else is for the customer. */
 function changeUpdate(source: Source, value: unknown, now: Date): Update {
-  const content = JSON.stringify(value);
+  const content = stringify(value);
   const { wabaId, field, time } = source;
   const number = source.digits ?? source.phoneNumberId;
   const told = { key: keyOf('change', wabaId, field, wordOf(time), content), at: timeOf(time) ?? now };
   if (number === null || isWorkedOff(field))
     return { ...updateOf(source, content), ...told, type: 'change', conversation: 0n };
   return {
-    ...updateOf(source, JSON.stringify({ field, meta: value })),
+    ...updateOf(source, stringify({ field, meta: value })),
     ...told,
     type: 'meta.update',
     conversation: conversationOf(number, field),
@@ -126,7 +127,7 @@ function cut(value: Json, list: 'messages' | 'statuses', only: unknown, contacts
     if (name === 'messages' || name === 'statuses') return [];
     return [[name, name === 'contacts' ? contacts : member]];
   });
-  return JSON.stringify(Object.fromEntries(members));
+  return stringify(Object.fromEntries(members));
 }
 
 /** Those of the contacts that a message or status is about. The only one always is; none of many that cannot be told apart. */
@@ -149,7 +150,7 @@ function contactsOf(value: Json): (about: unknown) => unknown[] {
 /** Seconds since 1970, as text or number; some tell milliseconds. */
 function timeOf(...given: unknown[]): Date | null {
   for (const one of given) {
-    const seconds = Number(typeof one === 'string' || typeof one === 'number' ? one : Number.NaN);
+    const seconds = Number(textOf(one) || Number.NaN);
     const time = seconds > 1e11 ? seconds : seconds * 1_000;
     if (time >= EARLIEST && time <= Date.now() + DAY_MS) return new Date(Math.trunc(time));
   }
@@ -167,8 +168,4 @@ function arrayOf(value: unknown): unknown[] {
 /** PostgreSQL takes no NUL. */
 function wordOf(value: unknown): string {
   return textOf(value).replaceAll('\0', '').slice(0, WORD);
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }

@@ -211,6 +211,30 @@ test('what else Meta tells of a number is for the customer, and what we work off
   expect(await storedWith('of a stranger')).toEqual([]);
 });
 
+test('what is nested too deep is cut, the rest of its batch is whole, and long numbers name what they name', async () => {
+  const deep = (inner: string) => `${'['.repeat(20_000)}${inner}${']'.repeat(20_000)}`;
+  for (const [inner, note] of [
+    ['', 'deep'],
+    ['12345678901234567890', 'deep and exact'],
+  ] as const) {
+    const messages = [message({ note, nested: 'HERE' }), message({ note })];
+    const text = JSON.stringify(envelope('messages', value({ messages })));
+    expect((await post(text.replace('"HERE"', deep(inner)))).statusCode).toBe(200);
+    const stored = (await storedWith(`"note":"${note}"`)).map(
+      ({ content }) => JSON.parse(content).messages[0],
+    );
+    expect(stored).toMatchObject(messages.map(({ id }) => ({ id })));
+    expect(JSON.stringify(stored[0].nested)).toMatch(/^\[{50,}null\]+$/);
+    expect(stored[1]).toEqual(messages[1]);
+  }
+  const long = await connectWaba(api.db, (await createAccount(api.db)).id, '12345678901234567');
+  const change = envelope('account_update', { note: 'of a long id' }, 'ID');
+  expect((await post(JSON.stringify(change).replace('"ID"', long.wabaId))).statusCode).toBe(200);
+  expect(await storedWith('of a long id')).toMatchObject([
+    { wabaId: long.wabaId, accountId: long.accountId },
+  ]);
+});
+
 test('whatever has another form is kept, never an error', async () => {
   const mark = () => `mark-${randomUUID()}`;
   const marks = Array.from({ length: 9 }, mark);

@@ -17,8 +17,9 @@ import { AUTH_SECRET } from './stack.ts';
 export async function connectWaba(
   db: Database,
   accountId: string | null,
-): Promise<{ id: string; wabaId: string }> {
-  const connection = { id: newId('mtc'), accountId, wabaId: String(BigInt(`0x${randomUUID().slice(0, 8)}`)) };
+  wabaId = String(BigInt(`0x${randomUUID().slice(0, 8)}`)),
+): Promise<{ id: string; accountId: string | null; wabaId: string }> {
+  const connection = { id: newId('mtc'), accountId, wabaId };
   await db.insert(metaConnections).values({ ...connection, tokenHash: 'none' });
   return connection;
 }
