@@ -1,4 +1,4 @@
+-- numbers_queue stays: the release before this one asks by it until its last process has ended, and after a rollback.
 CREATE INDEX "numbers_reviewable" ON "numbers" USING btree ("status",("attempt" = 1),"waiting_since","id") WHERE "numbers"."status" in ('PENDING_VERIFICATION', 'PENDING_FACEBOOK_APPROVAL') and ("numbers"."facebook" is null or "numbers"."facebook" ->> 'turn' = 'support');--> statement-breakpoint
 CREATE INDEX "numbers_turn" ON "numbers" USING btree (coalesce("facebook" ->> 'turn', 'facebook'),"id") WHERE "numbers"."status" = 'PENDING_FACEBOOK_APPROVAL';--> statement-breakpoint
-CREATE INDEX "numbers_by_account_turn" ON "numbers" USING btree ("account_id",coalesce("facebook" ->> 'turn', 'facebook'),"id") WHERE "numbers"."status" = 'PENDING_FACEBOOK_APPROVAL';--> statement-breakpoint
-DROP INDEX "numbers_queue";
+CREATE INDEX "numbers_by_account_turn" ON "numbers" USING btree ("account_id",coalesce("facebook" ->> 'turn', 'facebook'),"id") WHERE "numbers"."status" = 'PENDING_FACEBOOK_APPROVAL';
