@@ -1,7 +1,8 @@
 /** Codes and PINs that people enter, on their way to Meta: encrypted. A code is deleted when Meta was asked. */
-import { and, desc, eq, gt, isNull, or, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, inArray, isNull, max, ne, or, sql } from 'drizzle-orm';
 import type { Database } from './client.ts';
-import { metaNumbers, numberEvents } from './schema.ts';
+import type { MetaNumberRow } from './meta-numbers.ts';
+import { metaNumbers, numberEvents, numbers } from './schema.ts';
 
 /** A code that was not checked for so long may be replaced: its request has given up. Seconds. */
 const UNCHECKED_SECONDS = 60;
@@ -63,4 +64,52 @@ export async function codeSentAt(db: Database, numberId: string): Promise<Date |
     .from(metaNumbers)
     .where(eq(metaNumbers.numberId, numberId));
   return row?.at ?? null;
+}
+
+/** When another account last proved the number in the same connection, where this one has not proved it since. */
+export async function laterProofOfAnother(
+  db: Database,
+  accountId: string,
+  { connectionId, digits, verifiedAt }: MetaNumberRow,
+): Promise<Date | null> {
+  const [row] = await db
+    .select({ at: max(metaNumbers.verifiedAt) })
+    .from(metaNumbers)
+    .innerJoin(numbers, eq(numbers.id, metaNumbers.numberId))
+    .where(
+      and(
+        eq(metaNumbers.connectionId, connectionId),
+        eq(metaNumbers.digits, digits),
+        ne(numbers.accountId, accountId),
+        verifiedAt ? gt(metaNumbers.verifiedAt, verifiedAt) : undefined,
+      ),
+    );
+  return row?.at ?? null;
+}
+
+/** Whether staff let a number go on after it was held up with this message, since a time. */
+export async function wasLetGoOn(
+  db: Database,
+  numberId: string,
+  { message, since }: { message: string; since: Date },
+): Promise<boolean> {
+  const { type, at, seq, actor, data } = numberEvents;
+  const isSince = and(eq(numberEvents.numberId, numberId), gt(at, since));
+  const held = db
+    .select({ seq: sql`min(${seq})` })
+    .from(numberEvents)
+    .where(and(isSince, eq(type, 'facebook.problem'), sql`${data} ->> 'message' = ${message}`));
+  const [row] = await db
+    .select({ seq })
+    .from(numberEvents)
+    .where(
+      and(
+        isSince,
+        eq(type, 'facebook.resumed'),
+        inArray(sql`${actor} ->> 'type'`, ['support', 'operator']),
+        sql`${seq} > (${held})`,
+      ),
+    )
+    .limit(1);
+  return row !== undefined;
 }

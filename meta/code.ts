@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { decrypt } from '../auth/secrets.ts';
 import type { CodeMethod, StepResult } from '../contract/facebook.ts';
+import { laterProofOfAnother, wasLetGoOn } from '../db/meta-codes.ts';
 import { changeMetaNumber, type MetaNumberRow, settleCode } from '../db/meta-numbers.ts';
 import { type AtMeta, inStep, isRefusal } from './at-meta.ts';
 import type { MetaDeps } from './deps.ts';
@@ -11,23 +12,41 @@ import { type Stopped, stopped } from './outcome.ts';
 /** How long a code of Meta's is good. */
 const CODE_MS = 10 * 60_000;
 
+/** Of texts and calls: whoever enters the code reads digits only. */
+const LANGUAGE = 'en_US';
+
+const PROVEN_BY_ANOTHER =
+  'Meta sends no code: the number was verified for another account before. Support checks that it has changed hands, and lets it go on.';
+
+type Requested = StepResult & { needed?: boolean };
+
 /** Has Meta send a code to the number. `needed: false`: it is verified already, and nothing was sent. */
 export async function requestCode(
   deps: MetaDeps,
-  { numberId, method, language = 'en_US' }: { numberId: string; method: CodeMethod; language?: string },
-): Promise<StepResult & { needed?: boolean }> {
-  return inStep(deps, numberId, async (at) => {
-    if (await isVerified(at)) return { done: true as const, needed: false };
+  { numberId, method }: { numberId: string; method: CodeMethod },
+): Promise<Requested> {
+  return inStep(deps, numberId, async (at): Promise<Requested> => {
+    if (await isVerified(at)) return withoutCode(at);
     try {
-      await at.graph.requestCode(at.token, at.id, { method, language });
+      await at.graph.requestCode(at.token, at.id, { method, language: LANGUAGE });
     } catch (error) {
       // The same code for "verified already" and for others.
-      if (isRefusal(error, 136024) && (await isVerified(at))) return { done: true as const, needed: false };
+      if (isRefusal(error, 136024) && (await isVerified(at))) return withoutCode(at);
       throw error;
     }
     await changeMetaNumber(at.db, numberId, { code: null, codeSentAt: sql`now()` });
-    return { done: true as const, needed: true };
+    return { done: true, needed: true };
   });
+}
+
+/** What one account has proven at Meta says nothing of the next one that submits the number: support lets it go on. */
+async function withoutCode({ db, number, meta }: AtMeta): Promise<Requested> {
+  const proof = await laterProofOfAnother(db, number.accountId, meta);
+  if (proof && !(await wasLetGoOn(db, number.id, { message: PROVEN_BY_ANOTHER, since: proof }))) {
+    return stopped('support', ownProblem(PROVEN_BY_ANOTHER));
+  }
+  if (proof || !meta.verifiedAt) await changeMetaNumber(db, number.id, { verifiedAt: sql`now()` });
+  return { done: true, needed: false };
 }
 
 type Outcome = NonNullable<MetaNumberRow['codeOutcome']>;
@@ -74,9 +93,7 @@ function isExpired({ details }: GraphError, sentAt: Date | null): boolean {
   return isSaid || (sentAt !== null && Date.now() - sentAt.getTime() > CODE_MS);
 }
 
-async function isVerified({ db, graph, token, id, number, meta }: AtMeta): Promise<boolean> {
+async function isVerified({ graph, token, id }: AtMeta): Promise<boolean> {
   const node = await graph.readNumber(token, id);
-  if (node.code_verification_status !== 'VERIFIED') return false;
-  if (!meta.verifiedAt) await changeMetaNumber(db, number.id, { verifiedAt: sql`now()` });
-  return true;
+  return node.code_verification_status === 'VERIFIED';
 }

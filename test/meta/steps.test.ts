@@ -325,6 +325,10 @@ test('a number that another account had is registered with the PIN that is known
   const { mobileNumber } = number;
   const again = await accept({ mobileNumber, accountId: (await createAccount(meta.db)).id });
   expect(await meta.steps.addNumber({ numberId: again.id })).toEqual({ configured: true, done: true });
+  expect(await meta.steps.requestCode({ numberId: again.id, method: 'SMS' })).toMatchObject({
+    done: false,
+    turn: 'support',
+  });
   expect(await meta.steps.register({ numberId: again.id })).toEqual({ done: true });
 });
 
