@@ -53,7 +53,7 @@ export async function judging<T>(
     deps.logger.warn(about, 'A step at Meta did not go through');
     switch (meaning.kind) {
       case 'passes':
-        throw new TryLater(error.message, meaning.waitMs);
+        throw new TryLater(error.message, meaning.waitMs, meaning);
       case 'token':
         return stopCalls(deps, connection, { state: meaning.state, error });
       case 'turn':

@@ -46,7 +46,7 @@ export async function tokenOf(deps: MetaDeps, connection: MetaConnectionRow): Pr
     if (token === undefined) return stopped('operator', ownProblem('META_ACCESS_TOKEN is not set.'));
     if (hashOf(token) === connection.tokenHash) return token;
     // While releases are exchanged, a worker may still have the token before.
-    throw new TryLater('Another worker has a newer META_ACCESS_TOKEN.', 30_000);
+    throw new TryLater('Another worker has a newer META_ACCESS_TOKEN.', 30_000, { isOfConnection: true });
   }
   const known = deps.secrets && connection.token !== null && (await decrypt(deps.secrets, connection.token));
   if (known) return known.text;

@@ -10,25 +10,32 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 type Meaning =
-  /** Tried again: after so long where that is known, otherwise with the usual back-off. */
-  | { kind: 'passes'; waitMs: number | null }
+  /**
+   * Tried again: after so long where that is known, otherwise with the usual back-off. `isOfConnection`: Meta counts calls
+   * by the connection, not by the number.
+   */
+  | { kind: 'passes'; waitMs: number | null; isOfConnection: boolean }
   /** No call is made with the token any more. */
   | { kind: 'token'; state: TokenTrouble }
   | { kind: 'turn'; turn: FacebookTurn; problem: FacebookProblem };
 
 export type TokenTrouble = 'token_refused' | 'permission_missing';
 
-const passes = (waitMs: number | null = null) => ({ kind: 'passes' as const, waitMs });
+const passes = (waitMs: number | null = null, isOfConnection = false) => ({
+  kind: 'passes' as const,
+  waitMs,
+  isOfConnection,
+});
 const turn = (whose: FacebookTurn, words: string) => ({ kind: 'turn' as const, turn: whose, words });
 
 /** Where `words` end with a colon, what Meta says of this call follows. */
 const MEANINGS: Record<string, ReturnType<typeof passes> | ReturnType<typeof turn>> = {
   1: passes(),
   2: passes(),
-  4: passes(5 * MINUTE),
-  17: passes(5 * MINUTE),
-  80007: passes(5 * MINUTE),
-  130429: passes(MINUTE),
+  4: passes(5 * MINUTE, true),
+  17: passes(5 * MINUTE, true),
+  80007: passes(5 * MINUTE, true),
+  130429: passes(MINUTE, true),
   131056: passes(MINUTE),
   131000: passes(),
   133004: passes(),
@@ -90,10 +97,11 @@ export function meaningOf(error: GraphError): Meaning {
   if (known?.kind === 'turn' && !error.isTransient)
     return { ...known, problem: problemOf(error, known.words) };
   if (known?.kind === 'passes') {
-    return passes(retryAfterMs ?? waitIn(error.details) ?? known.waitMs);
+    const isOfConnection = known.isOfConnection || retryAfterMs !== null;
+    return passes(retryAfterMs ?? waitIn(error.details) ?? known.waitMs, isOfConnection);
   }
   const mayPass = error.isTransient || status === null || status === 429 || status >= 500;
-  if (mayPass) return passes(retryAfterMs);
+  if (mayPass) return passes(retryAfterMs, retryAfterMs !== null);
   const words =
     'Meta refused this for a reason that is not known here. Ask Meta’s support, with the trace id:';
   return { kind: 'turn', turn: 'support', problem: problemOf(error, words) };

@@ -16,9 +16,12 @@ export function stopped(turn: FacebookTurn, problem: FacebookProblem): Stopped {
 export class TryLater extends Error {
   override name = 'TryLater';
   readonly retryAfterMs: number | null;
+  /** Until then no call of the connection is taken, whatever number it is about. */
+  readonly isOfConnection: boolean;
 
-  constructor(message: string, retryAfterMs: number | null) {
+  constructor(message: string, retryAfterMs: number | null, { isOfConnection = false } = {}) {
     super(message);
     this.retryAfterMs = retryAfterMs;
+    this.isOfConnection = isOfConnection;
   }
 }

@@ -142,15 +142,15 @@ export function createReadBack(
     return 'failed';
   }
 
-  /** Where Meta says how long to wait, that goes for all calls of the connection. */
+  /** Where Meta takes no more calls of the connection, none is made; any other trouble is the number's own. */
   async function putOff({ numberId, connectionId }: DueNumber, error: unknown): Promise<'failed'> {
     logger.warn({ numberId, connectionId, err: error }, 'A number was not read at Meta; it is tried again');
     if (!(error instanceof TryLater)) {
       await readLater(db, numberId, RETRY_MS.temporal);
-    } else if (error.retryAfterMs !== null) {
+    } else if (error.isOfConnection && error.retryAfterMs !== null) {
       pausedUntil.set(connectionId, Date.now() + error.retryAfterMs);
     } else {
-      await readLater(db, numberId, RETRY_MS.meta);
+      await readLater(db, numberId, error.retryAfterMs ?? RETRY_MS.meta);
     }
     return 'failed';
   }

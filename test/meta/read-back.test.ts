@@ -6,7 +6,7 @@ import { LOCKS } from '../../db/advisory-locks.ts';
 import { openDatabase } from '../../db/client.ts';
 import { changeMetaNumber } from '../../db/meta-numbers.ts';
 import type { NumberRow } from '../../db/number-row.ts';
-import { metaConnections, metaNumbers, numbers } from '../../db/schema.ts';
+import { metaConnections, metaNumbers, metaRegistrations, numbers } from '../../db/schema.ts';
 import { OUR_ACCOUNT } from '../../dev/meta/accounts.ts';
 import { decideName } from '../../dev/meta/decisions.ts';
 import { failureSchema } from '../../dev/meta/failures.ts';
@@ -166,6 +166,23 @@ test('where Meta takes no more calls, none of that connection is read for a whil
   expect((await metaOf(row)).readAt?.getTime()).toBeLessThanOrEqual(Date.now());
   expect(await round()).toEqual({ unchanged: 0, told: 0, deregistered: 0, failed: 0 });
   expect(at.simulator.simulation.calls).toHaveLength(0);
+});
+
+test('a deregistration that has to wait for hours puts off that number only', async () => {
+  const { db } = at.stack;
+  const [left, well] = [await at.connected(), await at.connected()];
+  await db.update(numbers).set({ status: 'RELEASED' }).where(eq(numbers.id, left.row.id));
+  const { mobileNumber } = left.row;
+  await db
+    .insert(metaRegistrations)
+    .values(Array.from({ length: 6 }, () => ({ mobileNumber, kind: 'register' as const, refused: 2 })));
+  at.simulator.simulation.failures.add(failureSchema.parse({ path: '/deregister', code: 133004 }));
+  const round = reader();
+  await makeDue(left.row);
+  expect(await round()).toMatchObject({ failed: 1 });
+  expect(soon((await metaOf(left.row)).readAt)).toBe(6 * 60);
+  await makeDue(well.row);
+  expect(await round()).toMatchObject({ unchanged: 1, failed: 0 });
 });
 
 test('trouble of one number puts off that one only', async () => {
