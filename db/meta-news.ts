@@ -4,6 +4,7 @@ import type { FacebookNews } from '../contract/facebook.ts';
 import { LIVE_STATUSES } from '../contract/number.ts';
 import type { Database } from './client.ts';
 import type { MetaConnectionRow } from './meta-connections.ts';
+import type { MetaNumberRow } from './meta-numbers.ts';
 import type { NumberRow } from './number-row.ts';
 import { digitsShown, metaConnections, metaNumbers, numbers } from './schema.ts';
 
@@ -125,6 +126,20 @@ export async function readLater(db: Database, numberId: string, inMs: number | n
     .update(metaNumbers)
     .set({ readAt: inMs === null ? null : new Date(Date.now() + inMs) })
     .where(eq(metaNumbers.numberId, numberId));
+}
+
+/** Whether a live number has these digits in the connection: the one of the row itself, or of whoever has it now. */
+export async function isHeldLive(
+  db: Database,
+  { connectionId, digits }: Pick<MetaNumberRow, 'connectionId' | 'digits'>,
+): Promise<boolean> {
+  const [one] = await db
+    .select({ id: numbers.id })
+    .from(metaNumbers)
+    .innerJoin(numbers, eq(numbers.id, metaNumbers.numberId))
+    .where(and(eq(metaNumbers.connectionId, connectionId), eq(metaNumbers.digits, digits), live))
+    .limit(1);
+  return one !== undefined;
 }
 
 /**

@@ -2,7 +2,7 @@
  * The budget of registrations: Meta takes 10 of a number, deregistrations among them, in a moving 72 hours, and then
  * none for 72 hours. Each is counted before it is sent, so that it is never overspent.
  */
-import { and, asc, between, eq, gt, sql } from 'drizzle-orm';
+import { and, asc, between, desc, eq, gt, sql } from 'drizzle-orm';
 import type { Database } from './client.ts';
 import { metaRegistrations } from './schema.ts';
 
@@ -60,6 +60,25 @@ export async function reserveRegistration(
 /** Notes that Meta refused one: it counts all the same. */
 export async function noteRefused(db: Database, seq: number, code: number): Promise<void> {
   await db.update(metaRegistrations).set({ refused: code }).where(eq(metaRegistrations.seq, seq));
+}
+
+/** Whether a call is the number's last one, not a minute old and not refused: it may not have arrived at Meta yet. */
+export async function isUnderWay(
+  db: Database,
+  mobileNumber: string,
+  kind: 'register' | 'deregister',
+): Promise<boolean> {
+  const [last] = await db
+    .select({
+      kind: metaRegistrations.kind,
+      refused: metaRegistrations.refused,
+      isRecent: sql<boolean>`${metaRegistrations.at} > now() - make_interval(secs => ${MARGIN_MS / 1000})`,
+    })
+    .from(metaRegistrations)
+    .where(eq(metaRegistrations.mobileNumber, mobileNumber))
+    .orderBy(desc(metaRegistrations.seq))
+    .limit(1);
+  return last !== undefined && last.kind === kind && last.refused === null && last.isRecent;
 }
 
 /** Whether Meta was asked to register the number within a quarter of an hour around a time. */

@@ -2,8 +2,15 @@ import { randomInt } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { decrypt, encrypt } from '../auth/secrets.ts';
 import type { StepResult } from '../contract/facebook.ts';
+import { isHeldLive } from '../db/meta-news.ts';
 import { changeMetaNumber, findNumberAtMeta, keepPin } from '../db/meta-numbers.ts';
-import { endOf, noteRefused, REGISTRATIONS, reserveRegistration } from '../db/meta-registrations.ts';
+import {
+  endOf,
+  isUnderWay,
+  noteRefused,
+  REGISTRATIONS,
+  reserveRegistration,
+} from '../db/meta-registrations.ts';
 import type { Node } from './answers.ts';
 import { type AtMeta, inStep, isUnknownObject } from './at-meta.ts';
 import type { MetaDeps } from './deps.ts';
@@ -36,7 +43,9 @@ export async function register(
     const isDone =
       since === null ? isRegistered(node) : meta.registeredAt !== null && meta.registeredAt > new Date(since);
     if (isDone) {
-      if (!meta.registeredAt || meta.deregisteredAt) await noteRegistered(at);
+      const isNew = !meta.registeredAt || meta.deregisteredAt;
+      if (isNew && (await isUnderWay(db, number.mobileNumber, 'deregister'))) throw underWay();
+      if (isNew) await noteRegistered(at);
       else await changeMetaNumber(db, number.id, { readAt: sql`now()` });
       return { done: true };
     }
@@ -58,22 +67,29 @@ export async function register(
   });
 }
 
-/** Ends a number's registration, within the same budget. */
+/** Whoever had the number before may have asked, or a step that was cancelled: what Meta shows is not what it will be. */
+function underWay(): TryLater {
+  return new TryLater('An earlier call may be on its way to Meta.', 15_000);
+}
+
+/** Ends a number's registration, within the same budget. One that a live number has now stays. */
 export async function deregister(deps: MetaDeps, { numberId }: { numberId: string }): Promise<StepResult> {
   const found = await findNumberAtMeta(deps.db, numberId);
-  if (!found?.meta?.phoneNumberId) return { done: true };
+  if (!found?.meta?.phoneNumberId || (await isHeldLive(deps.db, found.meta))) return { done: true };
   // What is left of it then, the readings end.
   await changeMetaNumber(deps.db, numberId, { readAt: sql`now() + interval '15 minutes'` });
   return inStep(deps, numberId, async (at): Promise<StepResult> => {
-    const { db, graph, token, id, number } = at;
-    const isGone = await graph.readNumber(token, id).then(
-      (node) => !isRegistered(node),
-      (error: unknown) => {
-        if (isUnknownObject(error)) return true;
-        throw error;
-      },
-    );
-    if (!isGone) {
+    const { db, graph, token, id, number, meta } = at;
+    const node = await graph.readNumber(token, id).catch((error: unknown) => {
+      if (isUnknownObject(error)) return null;
+      throw error;
+    });
+    if (node && !isRegistered(node) && (await isUnderWay(db, number.mobileNumber, 'register'))) {
+      throw underWay();
+    }
+    if (node && isRegistered(node)) {
+      // Submitted anew while Meta was slow.
+      if (await isHeldLive(db, meta)) return { done: true };
       const refused = await spend(at, 'deregister', () => graph.deregister(token, id));
       if (refused instanceof GraphError && refused.code !== 133010) throw refused;
       if (refused && !(refused instanceof GraphError)) return refused;

@@ -1,10 +1,11 @@
 /** What is done at Meta for a number: over real HTTP to the simulator, on a real database. */
-import { eq } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newId } from '../../contract/ids.ts';
 import { changeMetaNumber } from '../../db/meta-numbers.ts';
+import { reserveRegistration } from '../../db/meta-registrations.ts';
 import type { NumberRow } from '../../db/number-row.ts';
-import { numbers } from '../../db/schema.ts';
+import { metaRegistrations, numbers } from '../../db/schema.ts';
 import { OUR_ACCOUNT } from '../../dev/meta/accounts.ts';
 import { decideName } from '../../dev/meta/decisions.ts';
 import { failureSchema } from '../../dev/meta/failures.ts';
@@ -156,7 +157,10 @@ test.each([
       return meta.steps.verifyCode({ numberId });
     },
     register: () => meta.steps.register({ numberId }),
-    deregister: () => meta.steps.deregister({ numberId }),
+    deregister: async () => {
+      await edit(number, { status: 'RELEASED' });
+      return meta.steps.deregister({ numberId });
+    },
   };
   for (const earlier of order.slice(0, order.indexOf(step))) await run[earlier]();
   fail({ method: 'POST', path, code: 2, when: 'after' });
@@ -319,9 +323,9 @@ test('an upload that breaks off resumes where it was, and a handle that has expi
 
 test('a number that another account had is registered with the PIN that is known', async () => {
   const number = await registered();
+  await edit(number, { status: 'RELEASED' });
   expect(await meta.steps.deregister({ numberId: number.id })).toEqual({ done: true });
   expect(theirs(meta, number).registered).toBe(false);
-  await edit(number, { status: 'RELEASED' });
   const { mobileNumber } = number;
   const again = await accept({ mobileNumber, accountId: (await createAccount(meta.db)).id });
   expect(await meta.steps.addNumber({ numberId: again.id })).toEqual({ configured: true, done: true });
@@ -332,15 +336,51 @@ test('a number that another account had is registered with the PIN that is known
   expect(await meta.steps.register({ numberId: again.id })).toEqual({ done: true });
 });
 
+test('a late deregistration leaves the number to whoever has it now', async () => {
+  const number = await registered();
+  // The owner's own next attempt.
+  expect(await meta.steps.deregister({ numberId: number.id })).toEqual({ done: true });
+  await edit(number, { status: 'RELEASED' });
+  const again = await accept({ mobileNumber: number.mobileNumber });
+  expect(await meta.steps.addNumber({ numberId: again.id })).toEqual({ configured: true, done: true });
+  expect(await meta.steps.deregister({ numberId: number.id })).toEqual({ done: true });
+  expect(callsTo(meta, 'POST', '/deregister')).toEqual([]);
+  expect(theirs(meta, number).registered).toBe(true);
+});
+
+test.each(['register', 'deregister'] as const)(
+  'what Meta shows does not count while a %s may be on its way to it',
+  async (kind) => {
+    const number = kind === 'deregister' ? await registered() : await accept();
+    const { mobileNumber } = number;
+    if (kind === 'register') await meta.steps.addNumber({ numberId: number.id });
+    await edit(number, { status: 'WITHDRAWN' });
+    await reserveRegistration(meta.db, mobileNumber, kind);
+    const next = kind === 'register' ? number : await accept({ mobileNumber });
+    const { id: numberId } = next;
+    if (kind === 'deregister') await meta.steps.addNumber({ numberId });
+    const step = () =>
+      kind === 'register' ? meta.steps.deregister({ numberId }) : meta.steps.register({ numberId });
+    await expect(step()).rejects.toMatchObject({ name: 'TryLater', retryAfterMs: 15_000 });
+    await meta.db
+      .update(metaRegistrations)
+      .set({ at: sql`${metaRegistrations.at} - interval '2 minutes'` })
+      .where(eq(metaRegistrations.mobileNumber, mobileNumber));
+    expect(await step()).toEqual({ done: true });
+  },
+);
+
 test('a deregistration of what Meta does not have, or has not registered, is done', async () => {
   const never = await accept();
   expect(await meta.steps.deregister({ numberId: never.id })).toEqual({ done: true });
   const added = await accept();
   await meta.steps.addNumber({ numberId: added.id });
+  await edit(added, { status: 'WITHDRAWN' });
   expect(await meta.steps.deregister({ numberId: added.id })).toEqual({ done: true });
   const deleted = await registered();
   const { simulation } = meta.simulator;
   simulation.state.numbers.splice(simulation.state.numbers.indexOf(theirs(meta, deleted)), 1);
+  await edit(deleted, { status: 'RELEASED' });
   expect(await meta.steps.deregister({ numberId: deleted.id })).toEqual({ done: true });
   expect(callsTo(meta, 'POST', '/deregister')).toEqual([]);
 });
