@@ -6,7 +6,7 @@ import type { Database } from './client.ts';
 import type { MetaConnectionRow } from './meta-connections.ts';
 import type { MetaNumberRow } from './meta-numbers.ts';
 import type { NumberRow } from './number-row.ts';
-import { digitsShown, metaConnections, metaNumbers, numbers } from './schema.ts';
+import { digitsShown, metaConnections, metaNumbers, metaRegistrations, numbers, organizations } from './schema.ts';
 
 const live = inArray(numbers.status, [...LIVE_STATUSES]);
 
@@ -142,18 +142,27 @@ export async function isHeldLive(
   return one !== undefined;
 }
 
+/** So many days a rejected number stays registered: it may be submitted again, and Meta counts registrations. */
+const REJECTED_DAYS = 7;
+
 /**
- * Whether a number that was released or withdrawn is still registered at Meta, and nobody else has it there now. A rejected
- * one stays registered: it may be submitted again, and Meta counts registrations.
+ * Whether a number that has ended is still registered at Meta, as far as is known, and nobody else has it there now.
+ * `kept`: it was rejected, and may come back.
  */
-export async function isLeftRegistered(db: Database, numberId: string): Promise<boolean> {
-  const { rows } = await db.execute(sql`
-    select from ${metaNumbers} mine join ${numbers} ended on ended.id = mine.number_id
-    where ended.status in ('RELEASED', 'WITHDRAWN') and mine.number_id = ${numberId} and mine.registered_at is not null
-      and (mine.deregistered_at is null or mine.deregistered_at < mine.registered_at)
+export async function leftRegistered(db: Database, numberId: string): Promise<'kept' | 'over' | null> {
+  const { rows } = await db.execute<{ kept: boolean }>(sql`
+    select ended.status = 'REJECTED' and account.closed_at is null
+      and ended.updated_at > now() - make_interval(days => ${REJECTED_DAYS}) as kept
+    from ${metaNumbers} mine join ${numbers} ended on ended.id = mine.number_id
+    join ${organizations} account on account.id = ended.account_id
+    where mine.number_id = ${numberId} and ended.status in ('RELEASED', 'WITHDRAWN', 'REJECTED')
+      and (mine.registered_at > coalesce(mine.deregistered_at, '-infinity') or exists (
+        select from ${metaRegistrations} asked
+        where asked.mobile_number = ended.mobile_number and asked.kind = 'register' and asked.refused is null
+          and asked.at > coalesce(mine.deregistered_at, mine.created_at)))
       and not exists (
         select from ${metaNumbers} other join ${numbers} on ${numbers.id} = other.number_id
         where other.connection_id = mine.connection_id and other.digits = mine.digits
           and other.number_id <> mine.number_id and ${live})`);
-  return rows.length > 0;
+  return rows[0] ? (rows[0].kept ? 'kept' : 'over') : null;
 }

@@ -11,7 +11,7 @@ import type { FacebookNews } from '../contract/facebook.ts';
 import { isLive } from '../contract/number.ts';
 import { LOCKS } from '../db/advisory-locks.ts';
 import type { Database } from '../db/client.ts';
-import { type DueNumber, dueNumbers, isLeftRegistered, readLater } from '../db/meta-news.ts';
+import { type DueNumber, dueNumbers, leftRegistered, readLater } from '../db/meta-news.ts';
 import { type NumberRow, stateOf } from '../db/number-row.ts';
 import { findNumber } from '../db/started.ts';
 import { TryLater } from '../meta/outcome.ts';
@@ -130,8 +130,9 @@ export function createReadBack(
 
   /** Of a number that has ended nothing is read; its registration is ended where the workflow could not do it. */
   async function end(numberId: string): Promise<keyof ReadBackRound | null> {
-    if (!(await isLeftRegistered(db, numberId))) {
-      await readLater(db, numberId, null);
+    const left = await leftRegistered(db, numberId);
+    if (left !== 'over') {
+      await readLater(db, numberId, left && DAY_MS);
       return null;
     }
     const result = await meta.deregister({ numberId });

@@ -6,7 +6,7 @@ import { LOCKS } from '../../db/advisory-locks.ts';
 import { openDatabase } from '../../db/client.ts';
 import { changeMetaNumber } from '../../db/meta-numbers.ts';
 import type { NumberRow } from '../../db/number-row.ts';
-import { metaConnections, metaNumbers, metaRegistrations, numbers } from '../../db/schema.ts';
+import { metaConnections, metaNumbers, metaRegistrations, numbers, organizations } from '../../db/schema.ts';
 import { OUR_ACCOUNT } from '../../dev/meta/accounts.ts';
 import { decideName } from '../../dev/meta/decisions.ts';
 import { failureSchema } from '../../dev/meta/failures.ts';
@@ -16,6 +16,7 @@ import { TEMPORAL_DOWN } from '../api/harness.ts';
 import { acceptNumber, readEmails, readEvents, readState } from '../support/accepted.ts';
 import { type StackAtMeta, signalsTo, startStackAtMeta } from '../support/at-meta.ts';
 import { readMeta } from '../support/meta.ts';
+import { createAccount } from '../support/stack.ts';
 
 let at: StackAtMeta;
 const logger = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
@@ -70,14 +71,47 @@ test('a name is declined though its webhook was lost', async () => {
   await reader()();
   await poll(async () => (await stateOf(row)).status).toBe('REJECTED');
   expect((await stateOf(row)).facebookDecision?.reason).toContain('did not say why');
-  // Nothing is read of what has ended.
-  await poll(async () => {
-    await makeDue(row);
-    await reader()();
-    return (await metaOf(row)).readAt;
-  }).toBeNull();
-  // It may be submitted again.
+  // It may be submitted again, and is looked at once a day.
+  await makeDue(row);
+  expect(await reader()()).toMatchObject({ told: 0, deregistered: 0, failed: 0 });
+  expect(soon((await metaOf(row)).readAt)).toBe(24 * 60);
   expect(theirs.registered).toBe(true);
+  await at.stack.db
+    .update(numbers)
+    .set({ updatedAt: sql`now() - interval '8 days'` })
+    .where(eq(numbers.id, row.id));
+  await makeDue(row);
+  expect(await reader()()).toMatchObject({ deregistered: 1 });
+  expect(theirs.registered).toBe(false);
+  expect((await metaOf(row)).readAt).toBeNull();
+});
+
+test('a rejected number of a closed account is deregistered at once, one that is withdrawn after it, too', async () => {
+  const { db } = at.stack;
+  const [closed, withdrawn] = [await at.connected(), await at.connected()];
+  const account = await createAccount(db);
+  await db.update(organizations).set({ closedAt: sql`now()` }).where(eq(organizations.id, account.id));
+  await db
+    .update(numbers)
+    .set({ status: 'REJECTED', accountId: account.id })
+    .where(eq(numbers.id, closed.row.id));
+  await db.update(numbers).set({ status: 'REJECTED' }).where(eq(numbers.id, withdrawn.row.id));
+  for (const { row } of [closed, withdrawn]) await makeDue(row);
+  expect(await reader()()).toMatchObject({ deregistered: 1, failed: 0 });
+  expect(closed.theirs.registered).toBe(false);
+  expect(withdrawn.theirs.registered).toBe(true);
+  await db.update(numbers).set({ status: 'WITHDRAWN' }).where(eq(numbers.id, withdrawn.row.id));
+  await makeDue(withdrawn.row);
+  expect(await reader()()).toMatchObject({ deregistered: 1 });
+  expect(withdrawn.theirs.registered).toBe(false);
+});
+
+test('a registration that nobody noted is ended all the same', async () => {
+  const { row, theirs } = await at.connected();
+  await at.stack.db.update(numbers).set({ status: 'WITHDRAWN' }).where(eq(numbers.id, row.id));
+  await changeMetaNumber(at.stack.db, row.id, { registeredAt: null, readAt: sql`now()` });
+  expect(await reader()()).toMatchObject({ deregistered: 1 });
+  expect(theirs.registered).toBe(false);
 });
 
 test('what is as it was does not wake the workflow, and is read again in about a day', async () => {
