@@ -1,8 +1,9 @@
 /** `Idempotency-Key`: a repeat of a write waits for the first and gets its answer. */
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { keysFor, type Secrets } from '../auth/secrets.ts';
 import { newId } from '../contract/ids.ts';
 import { about } from '../contract/views.ts';
 import type { Database, Transaction } from '../db/client.ts';
@@ -57,7 +58,7 @@ export interface Operation {
  * The request as its key knows it: method, path, body as it was validated (or what stands for one that was
  * streamed), `If-Match`. Null without a key.
  */
-export function keyedRequest(request: FastifyRequest, body = request.body): KeyedRequest | null {
+export function keyedRequest(request: FastifyRequest, body: unknown = request.body): KeyedRequest | null {
   const key = request.headers['idempotency-key'];
   if (typeof key !== 'string') return null;
   const caller = callerOf(request);
@@ -68,6 +69,12 @@ export function keyedRequest(request: FastifyRequest, body = request.body): Keye
     .update(JSON.stringify([request.method, path, body ?? null, ...given]))
     .digest('hex');
   return { scope: caller.kind === 'customer' ? caller.accountId : caller.personId, key, fingerprint };
+}
+
+/** A body whose secrets are so few that they could be tried out: the fingerprint is of a keyed hash of it. */
+export function sealed(secrets: Secrets, body: object): { sealed: string } {
+  const [key] = keysFor(secrets, 'idempotency');
+  return { sealed: createHmac('sha256', key).update(JSON.stringify(body)).digest('hex') };
 }
 
 /** The answer to an earlier request with the key of this one, or null. Looked up before anything slow is done. */

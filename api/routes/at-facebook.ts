@@ -17,6 +17,7 @@ import {
   give,
   keyedRequest,
   type Operation,
+  sealed,
   throughWorkflow,
   writeHeaders,
 } from '../idempotency.ts';
@@ -57,7 +58,8 @@ export const atFacebookRoutes: Routes = async (app, { api }) => {
       const caller = customerOf(request);
       const found = await findFor(api, caller, request.params.id);
       const { code } = request.body;
-      const answer = await throughWorkflow(api.db, keyedRequest(request), (operation) =>
+      const keyed = keyedRequest(request, sealed(api.secrets, request.body));
+      const answer = await throughWorkflow(api.db, keyed, (operation) =>
         enterCode(api, caller, found, code, operation),
       );
       return give(reply, answer);
@@ -126,7 +128,8 @@ export const atFacebookRoutes: Routes = async (app, { api }) => {
       const caller = callerOf(request);
       const found = await findFor(api, caller, request.params.id);
       const { pin } = request.body;
-      const answer = await throughWorkflow(api.db, keyedRequest(request), async (operation) => {
+      const keyed = keyedRequest(request, sealed(api.secrets, request.body));
+      const answer = await throughWorkflow(api.db, keyed, async (operation) => {
         const { done, found: now } = await lookAgain(api, caller, found, operation);
         if (done) return numberAnswer(now, caller);
         checkHeldUp(api, now.row, caller);

@@ -1,5 +1,7 @@
 /** What people do for a number's way at Meta, over the API: on a real Temporal server, with a simulated Meta. */
 
+import { hash } from 'node:crypto';
+import { eq } from 'drizzle-orm';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { decrypt, secretsOf } from '../../auth/secrets.ts';
@@ -7,6 +9,7 @@ import { newId } from '../../contract/ids.ts';
 import type { NumberView } from '../../contract/views.ts';
 import { keepCode } from '../../db/meta-codes.ts';
 import { changeMetaNumber, settleCode } from '../../db/meta-numbers.ts';
+import { idempotencyRecords } from '../../db/schema.ts';
 import { readNumber } from '../support/accepted.ts';
 import { startGate, type TestGate } from '../support/gate.ts';
 import { readMeta } from '../support/meta.ts';
@@ -80,6 +83,22 @@ describe('the code', () => {
       detail: expect.stringContaining('at the step "name"'),
     });
     expect(await readMeta(gate.stack.db, number.id)).toMatchObject({ code: null });
+  });
+
+  it('cannot be found out from the record of its key', async () => {
+    const number = await awaitingCode();
+    const code = codeOf(number);
+    const headers = { 'idempotency-key': newId('op') };
+    expect((await enter(number.id, code, headers)).statusCode).toBe(200);
+    const [record] = await gate.stack.db
+      .select()
+      .from(idempotencyRecords)
+      .where(eq(idempotencyRecords.key, headers['idempotency-key']));
+    const path = `/v1/numbers/${number.id}/verification-code`;
+    const plain = hash('sha256', JSON.stringify(['POST', path, { code }]));
+    expect(record?.fingerprint).toMatch(/^[0-9a-f]{64}$/);
+    expect(record?.fingerprint).not.toBe(plain);
+    expect(problemOf(await enter(number.id, wrongCode(number), headers)).code).toBe('idempotency_key_reused');
   });
 
   it('that is wrong is told at its field, and after five there is a pause', async () => {
