@@ -31,6 +31,12 @@ export interface FacebookProblem {
   until: string | null;
 }
 
+/** Problems of ours with a connection's token, which a new one ends. */
+export const TOKEN_PROBLEMS = [
+  'META_ACCESS_TOKEN is not set.',
+  'The token cannot be decrypted: AUTH_SECRET is another one than before.',
+] as const;
+
 /** What has to be done at Meta yet. Null in a number's state where it is connected, or Meta is not configured for it. */
 export interface FacebookProgress {
   step: FacebookStep;

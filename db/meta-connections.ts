@@ -7,7 +7,7 @@ import type { Database, Transaction } from './client.ts';
 import { writeEmail } from './email-rows.ts';
 import { sqlStateOf, UNIQUE_VIOLATION } from './errors.ts';
 import { adminAddresses } from './members.ts';
-import { hasNumbers } from './meta-numbers.ts';
+import { hasNumbers, NEW_AT_META } from './meta-numbers.ts';
 import { emails, metaConnections, metaNumbers } from './schema.ts';
 
 export type MetaConnectionRow = typeof metaConnections.$inferSelect;
@@ -59,7 +59,10 @@ export async function keepConnection(
     );
     if (!row) throw new Error('The connection was not written.');
     if (isMoved) {
-      await tx.update(metaNumbers).set({ phoneNumberId: null }).where(eq(metaNumbers.connectionId, row.id));
+      await tx
+        .update(metaNumbers)
+        .set({ phoneNumberId: null, ...NEW_AT_META })
+        .where(eq(metaNumbers.connectionId, row.id));
     }
     return row;
   } catch (error) {
@@ -82,9 +85,28 @@ export async function renewedConnections(db: Database): Promise<MetaConnectionRo
     .where(and(eq(state, 'active'), or(isNull(resumedAt), gt(updatedAt, resumedAt))));
 }
 
-/** Notes that the numbers that waited were told of a connection as it is in the row. */
+/** Steps that began with the token before may end so long after the change. Seconds. */
+const OLD_TOKEN_SECONDS = 60;
+
+/**
+ * Notes that the numbers that waited were told of a connection as it is in the row. Not before the last step with the
+ * token of before has ended: until then they are told again and again.
+ */
 export async function noteResumed(db: Database, { id, updatedAt }: MetaConnectionRow): Promise<void> {
-  await db.update(metaConnections).set({ resumedAt: updatedAt }).where(eq(metaConnections.id, id));
+  const isOver = sql`${metaConnections.updatedAt} < now() - make_interval(secs => ${OLD_TOKEN_SECONDS})`;
+  await db
+    .update(metaConnections)
+    .set({ resumedAt: updatedAt })
+    .where(and(eq(metaConnections.id, id), isOver));
+}
+
+/** Whether a connection works by now, with another token than the one that is given. */
+export async function hasNewToken(
+  db: Database,
+  { id, tokenHash }: Pick<MetaConnectionRow, 'id' | 'tokenHash'>,
+): Promise<boolean> {
+  const [row] = await db.select().from(metaConnections).where(eq(metaConnections.id, id));
+  return row?.state === 'active' && row.tokenHash !== tokenHash;
 }
 
 /** Who hears of a token that does not work any more. */

@@ -13,6 +13,7 @@ import {
   type SQL,
   sql,
 } from 'drizzle-orm';
+import { TOKEN_PROBLEMS } from '../contract/facebook.ts';
 import { LIVE_STATUSES } from '../contract/number.ts';
 import type { Database, Transaction } from './client.ts';
 import type { MetaConnectionRow } from './meta-connections.ts';
@@ -64,13 +65,23 @@ export async function ensureMetaNumber(
     .values({ numberId: number.id, connectionId, digits, pin: sql`(${earlierPin})` })
     .onConflictDoUpdate({
       target: metaNumbers.numberId,
-      set: { connectionId, updatedAt: sql`now()` },
+      set: { connectionId, ...NEW_AT_META, updatedAt: sql`now()` },
       setWhere: sql`${metaNumbers.phoneNumberId} is null and ${metaNumbers.connectionId} <> ${connectionId}`,
     });
   const [row] = await db.select().from(metaNumbers).where(eq(metaNumbers.numberId, number.id));
   if (!row) throw new Error('The number at Meta was not written.');
   return row;
 }
+
+/** What another node at Meta, in another account or added anew, has nothing of. */
+export const NEW_AT_META = {
+  pushedRevision: null,
+  pushedImageId: null,
+  verifiedAt: null,
+  registeredAt: null,
+  codeOutcome: null,
+  codeOperationId: null,
+};
 
 type Changes = Partial<{
   [K in keyof typeof metaNumbers.$inferInsert]: (typeof metaNumbers.$inferInsert)[K] | SQL;
@@ -134,7 +145,18 @@ export async function hasNumbers(tx: Transaction, connectionId: string): Promise
   return one !== undefined;
 }
 
-/** A page of the numbers of a connection that something holds up at Meta, in order of id, after the given one. */
+const problem = sql`${numbers.facebook} -> 'problem'`;
+const problemCode = sql`(${problem} ->> 'code')::int`;
+/** As `meta/meanings.ts` has them: Meta's codes for a token that it does not take, or that lacks a permission. */
+const isOfToken = or(
+  sql`${problemCode} in (190, 10) or ${problemCode} between 200 and 299`,
+  inArray(sql`${problem} ->> 'message'`, [...TOKEN_PROBLEMS]),
+);
+
+/**
+ * A page of the live numbers of a connection that its token holds up, in order of id, after the given one: also those whose
+ * profile was not taken, unless something else holds them up.
+ */
 export async function heldUpNumbers(
   db: Database,
   connectionId: string,
@@ -149,10 +171,13 @@ export async function heldUpNumbers(
         eq(metaNumbers.connectionId, connectionId),
         gt(numbers.id, after),
         // Others have no workflow that could go on.
-        or(isLive, isRegistered),
+        isLive,
         or(
-          sql`jsonb_typeof(${numbers.facebook} -> 'problem') = 'object'`,
-          sql`${numbers.sync} ->> 'state' = 'failed'`,
+          isOfToken,
+          and(
+            sql`${numbers.sync} ->> 'state' = 'failed'`,
+            sql`coalesce(jsonb_typeof(${problem}), 'null') = 'null'`,
+          ),
         ),
       ),
     )

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import type { StepResult } from '../contract/facebook.ts';
 import { noteChecked } from '../db/meta-connections.ts';
-import { changeMetaNumber, ensureMetaNumber, findNumberAtMeta } from '../db/meta-numbers.ts';
+import { changeMetaNumber, ensureMetaNumber, findNumberAtMeta, NEW_AT_META } from '../db/meta-numbers.ts';
 import { metaNumbers } from '../db/schema.ts';
 import type { Node } from './answers.ts';
 import { type AtMeta, isUnknownObject, judging } from './at-meta.ts';
@@ -86,7 +86,7 @@ async function add({ db, graph, token, number, meta, connection }: Adding): Prom
     nationalNumber: meta.digits.slice(countryCode.length),
     name: displayName,
   });
-  await changeMetaNumber(db, number.id, { phoneNumberId, requestedName: displayName });
+  await changeMetaNumber(db, number.id, { ...NEW_AT_META, phoneNumberId, requestedName: displayName });
 }
 
 /**

@@ -1,10 +1,12 @@
 /** Which WhatsApp Business Account a number belongs into, and the token to call Meta with. */
 import { hash } from 'node:crypto';
 import { decrypt } from '../auth/secrets.ts';
+import { TOKEN_PROBLEMS } from '../contract/facebook.ts';
 import { mailDomain } from '../db/email-rows.ts';
 import {
   findConnection,
   type Hearers,
+  hasNewToken,
   keepConnection,
   type MetaConnectionRow,
   stopToken,
@@ -43,7 +45,7 @@ export async function tokenOf(deps: MetaDeps, connection: MetaConnectionRow): Pr
   }
   if (isOurs) {
     const token = deps.config.META_ACCESS_TOKEN;
-    if (token === undefined) return stopped('operator', ownProblem('META_ACCESS_TOKEN is not set.'));
+    if (token === undefined) return stopped('operator', ownProblem(TOKEN_PROBLEMS[0]));
     if (hashOf(token) === connection.tokenHash) return token;
     // While releases are exchanged, a worker may still have the token before.
     throw new TryLater('Another worker has a newer META_ACCESS_TOKEN.', 30_000, { isOfConnection: true });
@@ -54,10 +56,7 @@ export async function tokenOf(deps: MetaDeps, connection: MetaConnectionRow): Pr
     { connectionId: connection.id },
     'Neither AUTH_SECRET nor a fallback fits a token of Meta',
   );
-  return stopped(
-    'operator',
-    ownProblem('The token cannot be decrypted: AUTH_SECRET is another one than before.'),
-  );
+  return stopped('operator', ownProblem(TOKEN_PROBLEMS[1]));
 }
 
 const WORDS: Record<TokenTrouble, (isOurs: boolean) => string> = {
@@ -89,6 +88,9 @@ export async function stopCalls(
       { connectionId, accountId, state, ...error.toJSON() },
       'Calls to Meta with a token stop',
     );
+  } else if (await hasNewToken(deps.db, connection)) {
+    // Refused was the one before: nobody would let the number go on for a token that is there.
+    throw new TryLater('Meta refused a token that was replaced meanwhile.', 1_000);
   }
   return stopped(isOurs ? 'operator' : 'customer', problem);
 }

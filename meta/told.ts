@@ -120,7 +120,7 @@ function restriction(info: Value): string {
   );
 }
 
-/** A profile picture that was lost is shown by the reading, and what is for information only asks nothing of anybody. */
+/** What is for information only asks nothing of anybody. */
 function accountAlert(value: Value): Meaning {
   const {
     alert_severity: severity,

@@ -97,7 +97,7 @@ export function createSweeper(
   /** By workflow id: what has been found and not been dealt with yet. */
   const ended = new Map<string, FoundWorkflow>();
   const begun = new Map<string, FoundWorkflow>();
-  /** By operation: of the numbers that wait for a token, the last one that was told. */
+  /** By the renewal of a connection: of the numbers that wait for a token, the last one that was told. */
   const resumedUpTo = new Map<string, string>();
 
   async function startAgain(row: NumberRow, why: string): Promise<number> {
@@ -213,8 +213,10 @@ export function createSweeper(
   async function resumeHeldUp(signal: AbortSignal): Promise<number> {
     for (const connection of await renewedConnections(db)) {
       const { id } = connection;
-      const operationId = `connection:${id}:${connection.updatedAt.getTime()}`;
-      let after: string | null = resumedUpTo.get(operationId) ?? '';
+      const renewal = `connection:${id}:${connection.updatedAt.getTime()}`;
+      // One that was told, and came back with the token of before, is told once more.
+      const operationId = `${renewal}:${rounds}`;
+      let after: string | null = resumedUpTo.get(renewal) ?? '';
       while (after !== null) {
         const rows: NumberRow[] = await heldUpNumbers(db, id, { after, limit: page });
         await total(rows, signal, async (row) => {
@@ -222,10 +224,10 @@ export function createSweeper(
           return 0;
         });
         after = rows.length === page ? (rows.at(-1)?.id ?? null) : null;
-        if (after !== null) resumedUpTo.set(operationId, after);
+        if (after !== null) resumedUpTo.set(renewal, after);
       }
       await noteResumed(db, connection);
-      resumedUpTo.delete(operationId);
+      resumedUpTo.delete(renewal);
     }
     return 0;
   }

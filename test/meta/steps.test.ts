@@ -321,6 +321,23 @@ test('an upload that breaks off resumes where it was, and a handle that has expi
   expect(callsTo(meta, 'POST', '/uploads')).toHaveLength(2);
 });
 
+test('a number that Meta has lost is added anew: verified, registered and shown as a new one', async () => {
+  const by = { type: 'customer', id: null } as const;
+  const image = await meta.deps.images.add({ accountId, by }, await draw(await png()));
+  if ('fullUntil' in image) throw new Error('full');
+  const number = await registered({ imageId: image.id });
+  const numberId = number.id;
+  await meta.steps.pushProfile({ numberId });
+  const { numbers: all } = meta.simulator.simulation.state;
+  all.splice(all.indexOf(theirs(meta, number)), 1);
+  expect(await meta.steps.addNumber({ numberId })).toEqual({ configured: true, done: true });
+  expect(await readMeta(meta.db, numberId)).toMatchObject({ verifiedAt: null, registeredAt: null });
+  await verifyNumber(meta, number);
+  expect(await meta.steps.register({ numberId })).toEqual({ done: true });
+  await meta.steps.pushProfile({ numberId });
+  expect(meta.simulator.simulation.pictures.get(theirs(meta, number).profile.picture ?? '')).toBeDefined();
+});
+
 test('a number that another account had is registered with the PIN that is known', async () => {
   const number = await registered();
   await edit(number, { status: 'RELEASED' });

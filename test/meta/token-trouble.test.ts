@@ -1,13 +1,16 @@
 /** A token that Meta does not take stops all calls with it, and is told of once. */
-import { asc, eq } from 'drizzle-orm';
+import { asc, eq, sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { MetaTroubleData } from '../../contract/emails.ts';
-import { findConnection } from '../../db/meta-connections.ts';
+import { TOKEN_PROBLEMS } from '../../contract/facebook.ts';
+import { findConnection, noteResumed, renewedConnections } from '../../db/meta-connections.ts';
 import { heldUpNumbers } from '../../db/meta-numbers.ts';
-import { emails, metaNumbers, numbers } from '../../db/schema.ts';
+import type { NumberRow } from '../../db/number-row.ts';
+import { emails, metaConnections, metaNumbers, numbers } from '../../db/schema.ts';
 import { OUR_ACCOUNT } from '../../dev/meta/accounts.ts';
-import { keepOurConnection } from '../../meta/connections.ts';
+import { keepOurConnection, stopCalls } from '../../meta/connections.ts';
 import { openMeta } from '../../meta/deps.ts';
+import { GraphError } from '../../meta/graph-error.ts';
 import { createMetaSteps } from '../../meta/steps.ts';
 import { acceptNumber } from '../support/accepted.ts';
 import {
@@ -51,6 +54,9 @@ test('ours: every step stops, our people hear once, and a new token in the setti
   const number = await accept(account.id);
   await verifyNumber(meta, number);
   const numberId = number.id;
+  const ended = await accept(account.id);
+  await meta.steps.addNumber({ numberId: ended.id });
+  await meta.db.update(numbers).set({ status: 'RELEASED' }).where(eq(numbers.id, ended.id));
   setToken(OUR_ACCOUNT.token, 'expired');
   const stopped = {
     done: false,
@@ -71,7 +77,7 @@ test('ours: every step stops, our people hear once, and a new token in the setti
     meta.steps.verifyCode({ numberId }),
     meta.steps.register({ numberId }),
     meta.steps.pushProfile({ numberId }),
-    meta.steps.deregister({ numberId }),
+    meta.steps.deregister({ numberId: ended.id }),
     meta.steps.readNumber({ numberId }),
   ]);
   for (const result of all) expect(result).toMatchObject(stopped);
@@ -131,6 +137,47 @@ test("an account's own: its admins hear, too, and no other account stops", async
   expect(await heldUp()).toEqual([]);
   await meta.db.update(numbers).set({ facebook }).where(eq(numbers.id, number.id));
   expect((await heldUp()).map(({ id }) => id)).toEqual([number.id]);
+  const heldUpBy = async (code: number | null, message: string, sync: NumberRow['sync'] = null) => {
+    const problem = { ...result.problem, code, message };
+    await meta.db
+      .update(numbers)
+      .set({ facebook: { ...facebook, problem }, sync })
+      .where(eq(numbers.id, number.id));
+    return (await heldUp()).length;
+  };
+  expect(await heldUpBy(null, TOKEN_PROBLEMS[1])).toBe(1);
+  // What no token puts right.
+  const failed = { state: 'failed' as const, reason: 'no', at: new Date().toISOString(), differences: [] };
+  expect(await heldUpBy(133005, 'Another PIN')).toBe(0);
+  expect(await heldUpBy(null, 'Meta has not decided', failed)).toBe(0);
+  await meta.db
+    .update(numbers)
+    .set({ facebook: { ...facebook, problem: null }, sync: failed })
+    .where(eq(numbers.id, number.id));
+  expect((await heldUp()).map(({ id }) => id)).toEqual([number.id]);
+});
+
+test('a call with the token of before stops nothing, and is to be tried again', async () => {
+  const { id: accountId } = await createAccount(meta.db);
+  const wabaId = '500';
+  const before = await connect(meta, accountId, { ...THEIR_ACCOUNT, wabaId, token: 'EAAbefore' });
+  const connection = await connect(meta, accountId, { ...THEIR_ACCOUNT, wabaId, token: 'EAAafter' });
+  const error = new GraphError('Asking for a code', { status: 401, code: 190 });
+  await expect(stopCalls(meta.deps, before, { state: 'token_refused', error })).rejects.toMatchObject({
+    name: 'TryLater',
+    retryAfterMs: 1_000,
+  });
+  expect((await readConnection(meta.db, connection.id)).state).toBe('active');
+  const told = async (ago: string) => {
+    await meta.db
+      .update(metaConnections)
+      .set({ updatedAt: sql`now() - ${ago}::interval` })
+      .where(eq(metaConnections.id, connection.id));
+    await noteResumed(meta.db, await readConnection(meta.db, connection.id));
+    return !(await renewedConnections(meta.db)).some(({ id }) => id === connection.id);
+  };
+  expect(await told('50 seconds')).toBe(false);
+  expect(await told('61 seconds')).toBe(true);
 });
 
 test('a token that was encrypted with a lost secret is told as that, not as refused', async () => {
@@ -170,8 +217,8 @@ test('another META_WABA_ID counts when no number lives in the one before, its to
   expect(await createMetaSteps(deps).readNumber({ numberId: number.id })).toMatchObject({ done: true });
 
   await meta.db.update(numbers).set({ status: 'RELEASED' });
-  await meta.db.update(metaNumbers).set({ registeredAt: null });
+  await meta.db.update(metaNumbers).set({ registeredAt: null, pushedRevision: 1 });
   await keepOurConnection(deps);
   expect((await findConnection(meta.db, null))?.wabaId).toBe('400');
-  expect((await readMeta(meta.db, number.id)).phoneNumberId).toBeNull();
+  expect(await readMeta(meta.db, number.id)).toMatchObject({ phoneNumberId: null, pushedRevision: null });
 });
