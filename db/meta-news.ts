@@ -87,13 +87,14 @@ export interface DueNumber {
 }
 
 /**
- * Numbers that are due, so many of each connection, those that somebody waits for first. None of a connection whose token
- * does not work.
+ * Numbers that are due, so many of each connection, in turns of those that somebody waits for and the approved ones: neither
+ * keeps the other out. None of a connection whose token does not work.
  */
 export async function dueNumbers(
   db: Database,
   { perConnection, except }: { perConnection: number; except: string[] },
 ): Promise<DueNumber[]> {
+  const isApproved = sql`${numbers.status} = 'APPROVED'`;
   const due = db
     .select({ numberId: metaNumbers.numberId, readAt: metaNumbers.readAt, status: numbers.status })
     .from(metaNumbers)
@@ -105,7 +106,7 @@ export async function dueNumbers(
         isNotNull(metaNumbers.phoneNumberId),
       ),
     )
-    .orderBy(sql`${numbers.status} = 'APPROVED'`, metaNumbers.readAt)
+    .orderBy(sql`row_number() over (partition by ${isApproved} order by ${metaNumbers.readAt})`, isApproved)
     .limit(perConnection)
     .as('due');
   return db

@@ -64,7 +64,8 @@ function pauseAfter(
   const isDecided = isShown(name?.status) || name?.status === 'DECLINED';
   // Some names are never decided.
   const isFresh = Date.now() - Date.parse(whatsappName?.at ?? '') < META_NAME_DAYS * DAY_MS;
-  const isAwaited = facebook?.step === 'name' || facebook?.step === 'connect' || (!isDecided && isFresh);
+  const isOnTheWay = facebook?.step === 'name' || facebook?.step === 'connect' || (!isDecided && isFresh);
+  const isAwaited = facebook?.turn !== 'support' && isOnTheWay;
   // Numbers that were added together are read apart from each other, the longer they are here.
   return isAwaited ? META_POLL_SECONDS * 1000 : DAY_MS * (0.9 + Math.random() / 5);
 }

@@ -169,6 +169,7 @@ test('a name that stays undecided goes to support, once', async () => {
   await poll(async () => (await stateOf(row)).facebook?.turn).toBe('support');
   await makeDue(row);
   expect(await round()).toMatchObject({ unchanged: 1, told: 0 });
+  expect(soon((await metaOf(row)).readAt)).toBeGreaterThan(20 * 60);
 });
 
 test('a registration that a release has left is ended, unless somebody has the number now', async () => {
@@ -253,6 +254,16 @@ test('of each connection only so many are read in a round, those that somebody w
   await reader({ perConnection: 1 })();
   expect(readings(waits.theirs.id)).toHaveLength(1);
   expect(readings(approved.theirs.id)).toHaveLength(0);
+});
+
+test('numbers that somebody waits for do not keep the approved ones out', async () => {
+  const approved = await at.connected();
+  const waiting = [await at.registered(), await at.registered(), await at.registered()];
+  for (const { row } of [...waiting, approved]) await makeDue(row);
+  at.simulator.simulation.calls.length = 0;
+  await reader({ perConnection: 2 })();
+  expect(readings(approved.theirs.id)).toHaveLength(1);
+  expect(waiting.flatMap(({ theirs }) => readings(theirs.id))).toHaveLength(1);
 });
 
 test('a token that is refused stops the readings of its connection as a whole', async () => {
