@@ -95,7 +95,7 @@ export async function changeMetaNumber(db: Database, numberId: string, changes: 
 }
 
 /** Keeps a PIN that was just drawn, unless there is one; returns the one that is kept. */
-export async function keepPin(db: Database, numberId: string, pin: string): Promise<string> {
+export async function pinOrDrawn(db: Database, numberId: string, pin: string): Promise<string> {
   const [row] = await db
     .update(metaNumbers)
     .set({ pin: sql`coalesce(${metaNumbers.pin}, ${pin})`, updatedAt: sql`now()` })

@@ -16,17 +16,6 @@ const DAY_MS = 24 * 3_600_000;
 /** Until a name is asked for again while Meta reviews another one: that takes hours or days. */
 const IN_REVIEW_MS = 6 * 3_600_000;
 
-/** Whether Meta is configured for a number, and by whose WhatsApp Business Account. */
-export async function connectionFor(
-  deps: MetaDeps,
-  { numberId }: { numberId: string },
-): Promise<{ configured: false } | { configured: true; connectionId: string; isOurs: boolean }> {
-  const found = await findNumberAtMeta(deps.db, numberId);
-  const connection = found && (await connectionOf(deps, found));
-  if (!connection) return { configured: false };
-  return { configured: true, connectionId: connection.id, isOurs: connection.accountId === null };
-}
-
 /**
  * Adds a number to its WhatsApp Business Account, or finds it there, with its display name as the one that Meta is
  * asked for.

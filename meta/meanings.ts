@@ -47,7 +47,7 @@ const MEANINGS: Record<string, ReturnType<typeof passes> | ReturnType<typeof tur
   100: turn('customer', 'Meta did not take what it was sent. Correct it, or ask support what to do:'),
   '100/33': turn(
     'operator',
-    'Meta does not show the number under its id any more. Look in WhatsApp Manager whether it was deleted or moved.',
+    'Meta does not show the number under its id any more. Look in WhatsApp Manager: one that was moved is given back there; one that was deleted has to be withdrawn and submitted again.',
   ),
   131009: turn('customer', 'Meta did not take what it was sent. Correct it, or ask support what to do:'),
   136024: turn(

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { decrypt, encrypt } from '../auth/secrets.ts';
 import type { StepResult } from '../contract/facebook.ts';
 import { isHeldLive } from '../db/meta-news.ts';
-import { changeMetaNumber, findNumberAtMeta, keepPin } from '../db/meta-numbers.ts';
+import { changeMetaNumber, findNumberAtMeta, pinOrDrawn } from '../db/meta-numbers.ts';
 import {
   endOf,
   isUnderWay,
@@ -153,7 +153,7 @@ async function pinOf(at: AtMeta): Promise<string | Stopped> {
   const { db, secrets, number, meta, logger } = at;
   if (!secrets) throw new Error('Meta is not configured.');
   const drawn = () => String(randomInt(1_000_000)).padStart(6, '0');
-  const kept = meta.pin ?? (await keepPin(db, number.id, await encrypt(secrets, drawn())));
+  const kept = meta.pin ?? (await pinOrDrawn(db, number.id, await encrypt(secrets, drawn())));
   const pin = await decrypt(secrets, kept);
   if (pin) return pin.text;
   logger.error({ numberId: number.id }, 'Neither AUTH_SECRET nor a fallback fits the PIN of a number');

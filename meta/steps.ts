@@ -2,7 +2,7 @@
  * What is done at Meta for a number, step by step. Each can be repeated after a crash at any point: it reads before it
  * writes. Inputs and results hold no secret. Trouble that passes is thrown as TryLater; any other is in the result.
  */
-import { addNumber, connectionFor } from './add.ts';
+import { addNumber } from './add.ts';
 import { requestCode, verifyCode } from './code.ts';
 import type { MetaDeps } from './deps.ts';
 import { pushProfile } from './profile.ts';
@@ -15,7 +15,6 @@ export function createMetaSteps(deps: MetaDeps) {
   const bound = <F extends (deps: MetaDeps, input: never) => Promise<unknown>>(step: F) =>
     ((input: never) => step(deps, input)) as Rest<F>;
   return {
-    connectionFor: bound(connectionFor),
     addNumber: bound(addNumber),
     requestCode: bound(requestCode),
     verifyCode: bound(verifyCode),
