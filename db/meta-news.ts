@@ -6,7 +6,14 @@ import type { Database } from './client.ts';
 import type { MetaConnectionRow } from './meta-connections.ts';
 import type { MetaNumberRow } from './meta-numbers.ts';
 import type { NumberRow } from './number-row.ts';
-import { digitsShown, metaConnections, metaNumbers, metaRegistrations, numbers, organizations } from './schema.ts';
+import {
+  digitsShown,
+  metaConnections,
+  metaNumbers,
+  metaRegistrations,
+  numbers,
+  organizations,
+} from './schema.ts';
 
 const live = inArray(numbers.status, [...LIVE_STATUSES]);
 
