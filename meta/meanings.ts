@@ -57,7 +57,7 @@ const MEANINGS: Record<string, ReturnType<typeof passes> | ReturnType<typeof tur
   136025: turn('customer', 'Meta did not take the code. Ask for another one.'),
   133005: turn(
     'customer',
-    "Another PIN of two-step verification is set for the number. Turn two-step verification off in WhatsApp Manager, in the number's settings, and try again.",
+    "Another PIN of two-step verification is set for the number. Let it go on with that PIN (POST /v1/numbers/{id}/facebook-resumption takes it), or turn two-step verification off in WhatsApp Manager, in the number's settings, and let it go on.",
   ),
   133006: turn(
     'customer',

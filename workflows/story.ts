@@ -85,9 +85,9 @@ function awaitedOf({ status, facebook }: NumberState): string {
 }
 
 const STEPS: Record<FacebookProgress['step'], string> = {
-  add: 'the number is added at Meta',
+  add: 'the number is being added at Meta',
   code: 'the code that Meta sends is entered',
-  register: 'the number is registered at Meta',
+  register: 'the number is being registered at Meta',
   name: 'Meta decides on the name',
   connect: 'Meta connects the number',
 };
@@ -124,6 +124,8 @@ function decided(decision: Decision | null, { status }: NumberState): string {
 }
 
 function who({ type, id, name }: Actor): string {
+  if (type === 'facebook' && id === null) return 'Meta itself';
+  if (type === 'system') return 'the system';
   if (id === null) return `${type} (by hand)`;
   // An id of ours means nothing in Markdown; one that was sent by hand may.
   const known = /^\w+$/.test(id) ? id : plain(id);
