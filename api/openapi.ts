@@ -36,11 +36,27 @@ what is left of them; beyond, the answer is 429 with \`Retry-After\`.
 **Problems.** Errors are RFC 9457 problems. \`code\` is for programs, \`detail\` says what to do, and \`type\` leads to a page
 about it. Quote \`requestId\` when you ask for help.`;
 
+/** For those who take what is sent: all of it is in no schema of ours, because they answer, not we. */
+const FORWARDING = `What is sent to your systems, and what became of it.
+
+Each event is a POST of JSON \`{ type, timestamp, data }\`: messages and changes of a number to its Incoming URL, statuses of
+messages to its callback profile. Headers and signature are those of [Standard Webhooks](https://www.standardwebhooks.com):
+\`webhook-id\` names the event and is the same at each try, \`webhook-timestamp\` is the time of the try in seconds, and
+\`webhook-signature\` has \`v1,\` and a signature for each secret that counts: the HMAC-SHA256, in base64, of
+\`<webhook-id>.<webhook-timestamp>.<body>\`, keyed with what stands in base64 behind \`whsec_\`. Check it over the bytes as
+they came. An event may come more than once: pass over an id that you have. \`data\` is told by the schema \`WebhookEvent\`.
+
+Answer 2xx within 15 seconds. Everything else is a failure, redirects too. 410 switches the target off; 429, 502 and 504 slow
+it down; \`Retry-After\` is heeded. A failed delivery is tried again after 5 s, 5 min, 30 min, 2, 5, 10, 14, 20 and 24 hours. A
+target that takes nothing for 5 days is switched off, and an email tells so. Events of one conversation come in their order
+as long as you take them; one that is tried again later may be passed by others. What was not taken is kept for 30 days, and
+can be replayed.`;
+
 const TAGS = [
   { name: 'Numbers', description: 'Submitting numbers and following them.' },
   { name: 'Pictures', description: 'The company logo of a number.' },
   { name: 'Callback profiles', description: 'Where the delivery statuses of messages go.' },
-  { name: 'Forwarding', description: 'What is sent to your systems, and what became of it.' },
+  { name: 'Forwarding', description: FORWARDING },
   { name: 'Review', description: 'For support: the queue, claims, comments and decisions.' },
   { name: 'Stream', description: 'Changes as they happen, as server-sent events.' },
   { name: 'Session', description: 'Signing in and out, passwords and two-factor authentication.' },

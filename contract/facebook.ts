@@ -74,8 +74,10 @@ export const NAME_STATUSES = [
   'NONE',
 ] as const;
 
-/** Words for a name that may be used. */
-export const NAME_APPROVALS = ['APPROVED', 'AVAILABLE_WITHOUT_REVIEW'];
+/** Whether a name of this status may be used. */
+export function isNameApproved(status: string | undefined): boolean {
+  return status === 'APPROVED' || status === 'AVAILABLE_WITHOUT_REVIEW';
+}
 
 /** What WhatsApp shows as the name, apart from our `displayName`. */
 export interface WhatsappName {
@@ -97,7 +99,7 @@ export interface WhatsappName {
 
 /** Whether a name is approved that WhatsApp does not show before the number is registered anew. */
 export function isUnshown(name: WhatsappName | null): boolean {
-  return name !== null && name.requestedName !== null && NAME_APPROVALS.includes(name.status);
+  return name !== null && name.requestedName !== null && isNameApproved(name.status);
 }
 
 export const QUALITY_COLORS = ['GREEN', 'YELLOW', 'RED', 'UNKNOWN'] as const;

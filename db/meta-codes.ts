@@ -35,11 +35,6 @@ export async function keepCode(
   return row?.operationId === operationId;
 }
 
-/** Keeps the PIN that the customer says is set at Meta, encrypted, in the place of the one before. */
-export async function keepPin(db: Database, numberId: string, pin: string): Promise<void> {
-  await db.update(metaNumbers).set({ pin, updatedAt: sql`now()` }).where(eq(metaNumbers.numberId, numberId));
-}
-
 /** When a number's codes were refused within the last hours, the latest first. */
 export async function refusedCodes(db: Database, numberId: string, hours: number): Promise<Date[]> {
   const { type, at } = numberEvents;

@@ -2,13 +2,11 @@
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm';
 import type { FacebookProblem } from '../contract/facebook.ts';
 import { newId } from '../contract/ids.ts';
-import { findAccount } from './accounts.ts';
 import type { Database, Transaction } from './client.ts';
-import { writeEmail } from './email-rows.ts';
 import { sqlStateOf, UNIQUE_VIOLATION } from './errors.ts';
-import { adminAddresses } from './members.ts';
+import { writeNotice } from './meta-notices.ts';
 import { hasNumbers, NEW_AT_META } from './meta-numbers.ts';
-import { emails, metaConnections, metaNumbers } from './schema.ts';
+import { metaConnections, metaNumbers } from './schema.ts';
 
 export type MetaConnectionRow = typeof metaConnections.$inferSelect;
 
@@ -139,46 +137,14 @@ export async function stopToken(
       )
       .returning({ id: metaConnections.id });
     if (stopped.length === 0) return false;
-    await writeTrouble(tx, connection, trouble, hearers);
+    const { state, problem } = trouble;
+    const data = {
+      trouble: state,
+      code: problem.code,
+      fbtraceId: problem.fbtraceId,
+      at: new Date().toISOString(),
+    };
+    await writeNotice(tx, connection, { source: newId('eml'), kind: 'meta-trouble', data }, hearers);
     return true;
   });
-}
-
-async function writeTrouble(
-  tx: Transaction,
-  { id, accountId, wabaId }: MetaConnectionRow,
-  { state, problem }: { state: 'token_refused' | 'permission_missing'; problem: FacebookProblem },
-  { staffLane, mailDomain }: Hearers,
-): Promise<void> {
-  const account = accountId === null ? null : await findAccount(tx, accountId);
-  const data = {
-    connectionId: id,
-    wabaId,
-    accountName: account?.name ?? null,
-    trouble: state,
-    code: problem.code,
-    fbtraceId: problem.fbtraceId,
-    at: new Date().toISOString(),
-  };
-  if (staffLane) {
-    const email = newId('eml');
-    await tx.insert(emails).values({
-      id: email,
-      lane: staffLane,
-      kind: 'meta-trouble',
-      accountId,
-      messageId: `${email}@${mailDomain}`,
-      data: { ...data, toStaff: true },
-    });
-  }
-  for (const address of accountId === null ? [] : await adminAddresses(tx, accountId)) {
-    await writeEmail(tx, {
-      lane: address,
-      kind: 'meta-trouble',
-      recipient: address,
-      ...(accountId !== null && { accountId }),
-      data: { ...data, toStaff: false },
-      mailDomain,
-    });
-  }
 }

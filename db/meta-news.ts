@@ -1,10 +1,9 @@
 /** Whom a change at Meta is about, and which numbers are to be read there. */
-import { and, asc, desc, eq, getTableColumns, gt, inArray, isNotNull, or, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, gt, isNotNull, or, sql } from 'drizzle-orm';
 import type { FacebookNews } from '../contract/facebook.ts';
-import { LIVE_STATUSES } from '../contract/number.ts';
 import type { Database } from './client.ts';
 import type { MetaConnectionRow } from './meta-connections.ts';
-import type { MetaNumberRow } from './meta-numbers.ts';
+import { isLive, type MetaNumberRow } from './meta-numbers.ts';
 import type { NumberRow } from './number-row.ts';
 import {
   digitsShown,
@@ -14,8 +13,6 @@ import {
   numbers,
   organizations,
 } from './schema.ts';
-
-const live = inArray(numbers.status, [...LIVE_STATUSES]);
 
 /** The connection of a WhatsApp Business Account; null where it is none of ours. */
 export async function connectionOfWaba(db: Database, wabaId: string): Promise<MetaConnectionRow | null> {
@@ -42,7 +39,7 @@ export async function numberWithDigits(
         or(eq(metaNumbers.digits, digits), eq(digitsShown, digits)),
       ),
     )
-    .orderBy(desc(live), desc(numbers.id))
+    .orderBy(desc(isLive), desc(numbers.id))
     .limit(1);
   return row ?? null;
 }
@@ -62,7 +59,7 @@ export async function numbersWithOtherLimit(
       and(
         eq(metaNumbers.connectionId, connectionId),
         isNotNull(metaNumbers.phoneNumberId),
-        live,
+        isLive,
         gt(metaNumbers.numberId, after),
         sql`(${numbers.messagingLimit}, ${numbers.limitScope}) is distinct from (${limit}::text, ${scope}::text)`,
         sql`(${numbers.limitAt} is null or ${numbers.limitAt} <= ${at}::timestamptz)`,
@@ -145,7 +142,7 @@ export async function isHeldLive(
     .select({ id: numbers.id })
     .from(metaNumbers)
     .innerJoin(numbers, eq(numbers.id, metaNumbers.numberId))
-    .where(and(eq(metaNumbers.connectionId, connectionId), eq(metaNumbers.digits, digits), live))
+    .where(and(eq(metaNumbers.connectionId, connectionId), eq(metaNumbers.digits, digits), isLive))
     .limit(1);
   return one !== undefined;
 }
@@ -171,6 +168,6 @@ export async function leftRegistered(db: Database, numberId: string): Promise<'k
       and not exists (
         select from ${metaNumbers} other join ${numbers} on ${numbers.id} = other.number_id
         where other.connection_id = mine.connection_id and other.digits = mine.digits
-          and other.number_id <> mine.number_id and ${live})`);
+          and other.number_id <> mine.number_id and ${isLive})`);
   return rows[0] ? (rows[0].kept ? 'kept' : 'over') : null;
 }

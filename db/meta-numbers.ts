@@ -127,7 +127,7 @@ export async function settleCode(
     );
 }
 
-const isLive = inArray(numbers.status, [...LIVE_STATUSES]);
+export const isLive = inArray(numbers.status, [...LIVE_STATUSES]);
 /** Registered, as far as is known here. */
 export const isRegistered = and(
   isNotNull(metaNumbers.registeredAt),

@@ -1,4 +1,4 @@
-import type { ComparedField, FacebookNews, Sync } from '../contract/facebook.ts';
+import { type ComparedField, type FacebookNews, isNameApproved, type Sync } from '../contract/facebook.ts';
 import { changeMetaNumber } from '../db/meta-numbers.ts';
 import type { NumberRow } from '../db/number-row.ts';
 import type { Node, ShownProfile } from './answers.ts';
@@ -6,7 +6,7 @@ import { inStep } from './at-meta.ts';
 import type { MetaDeps } from './deps.ts';
 import type { Stopped } from './outcome.ts';
 import { profileOf } from './profile.ts';
-import { isShown, newsOfNode } from './translate.ts';
+import { newsOfNode } from './translate.ts';
 
 export interface Reading {
   done: true;
@@ -61,7 +61,7 @@ function pauseAfter(
   { name }: Pick<FacebookNews, 'name'>,
   { META_POLL_SECONDS, META_NAME_DAYS }: MetaDeps['config'],
 ): number {
-  const isDecided = isShown(name?.status) || name?.status === 'DECLINED';
+  const isDecided = isNameApproved(name?.status) || name?.status === 'DECLINED';
   // Some names are never decided.
   const isFresh = Date.now() - Date.parse(whatsappName?.at ?? '') < META_NAME_DAYS * DAY_MS;
   const isOnTheWay = facebook?.step === 'name' || facebook?.step === 'connect' || (!isDecided && isFresh);

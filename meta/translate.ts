@@ -1,6 +1,7 @@
 /** Meta's words as ours: in what its webhooks tell and its nodes show, in old and new shapes. An unknown one is left out. */
 import {
   type FacebookNews,
+  isNameApproved,
   MESSAGING_LIMITS,
   type MessagingLimit,
   QUALITY_COLORS,
@@ -43,11 +44,6 @@ function nameStatusOf(word: string): string {
   return STATUS_OF_DECISION.get(word) ?? word;
 }
 
-/** Whether WhatsApp shows a name of this status. */
-export function isShown(status: string | undefined): boolean {
-  return status === 'APPROVED' || status === 'AVAILABLE_WITHOUT_REVIEW';
-}
-
 const OTHER_NAME =
   'Meta declined the name and did not say why. Choose one that is clearly that of your business, as on your website.';
 const REASONS = new Map([
@@ -85,7 +81,7 @@ export function nameUpdate(value: Record<string, unknown>): News {
   if (typeof decision !== 'string') return {};
   const status = nameStatusOf(decision);
   const requestedName = typeof name === 'string' ? name : null;
-  const shown = isShown(status) && requestedName !== null ? { name: requestedName } : {};
+  const shown = isNameApproved(status) && requestedName !== null ? { name: requestedName } : {};
   const code = status === 'DECLINED' && typeof why === 'string' ? why.toLowerCase().slice(0, 64) : null;
   return { name: { status, ...shown, requestedName, reason: reasonOf(status, why), code } };
 }
@@ -131,7 +127,7 @@ export function newsOfNode(node: Node, requestedName: string | null): News {
 export function nameOfNode(node: Node, lastAsked: string | null): News['name'] {
   const requestedName = node.new_display_name ?? lastAsked;
   const { verified_name: verified, name_status: status, new_name_status: newStatus } = node;
-  const shown: { name?: string } = verified !== undefined && isShown(status) ? { name: verified } : {};
+  const shown: { name?: string } = verified !== undefined && isNameApproved(status) ? { name: verified } : {};
   const isThere = newStatus !== undefined && newStatus !== 'NONE' && newStatus !== 'NON_EXISTS';
   if (isThere && requestedName !== null && requestedName !== shown.name) {
     const word = nameStatusOf(newStatus);

@@ -90,14 +90,16 @@ async function tellPeople(
     change.field === 'security' && number && (await isRegisteredLately(db, number.mobileNumber, change.at));
   if (isOurs) return;
   const source = `meta-notice.${change.id}`;
-  const what = {
+  const data = {
     heading,
     details,
     advice,
     number: number && lastFour(number.mobileNumber),
     at: timeOf(change),
   };
-  const told = await writeNotice(db, connection, { source, ...what }, hearersOf(config));
+  const told = await db.transaction((tx) =>
+    writeNotice(tx, connection, { source, kind: 'meta-notice', data }, hearersOf(config)),
+  );
   const { id: connectionId, accountId } = connection;
   logger.warn({ connectionId, accountId, field: change.field, eventId: change.id, told }, heading);
 }

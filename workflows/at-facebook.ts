@@ -8,8 +8,8 @@ import {
   type FacebookProgress,
   isCodeAwaited,
   isHeldUp,
+  isNameApproved,
   isUnshown,
-  NAME_APPROVALS,
   type StepResult,
   type WhatsappName,
 } from '../contract/facebook.ts';
@@ -113,7 +113,7 @@ export function takeStep(
 function asked(state: NumberState, at: Circumstances): NumberState {
   const { whatsappName: known, profile } = state;
   const requestedName = profile.displayName;
-  const isApproved = known !== null && NAME_APPROVALS.includes(known.status);
+  const isApproved = known !== null && isNameApproved(known.status);
   if (isApproved && !isUnshown(known) && isSameName(known.name, requestedName)) return state;
   if (known?.requestedName === requestedName && known.at > (state.verification?.at ?? '')) return state;
   return { ...state, whatsappName: askedFor(known, requestedName, at.now) };
@@ -224,7 +224,7 @@ export function decideByName(state: NumberState, operationId: string, at: Circum
   if (state.status !== 'PENDING_FACEBOOK_APPROVAL' || facebook?.step !== 'name' || name === null) return none;
   if (!isSameName(name.requestedName ?? name.name, profile.displayName)) return none;
   const decision = { decisionId: operationId, by: FACEBOOK, at: at.now };
-  if (NAME_APPROVALS.includes(name.status)) {
+  if (isNameApproved(name.status)) {
     return settleFacebook(
       state,
       { ...decision, outcome: 'approved', reason: null, code: null, fields: [] },

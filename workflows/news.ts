@@ -1,10 +1,10 @@
 /** What was heard of a number from Meta, as changes of its state: an event for each kind that really changed. Pure. */
 import {
   type FacebookProgress,
+  isNameApproved,
   isUnshown,
   type LimitScope,
   MESSAGING_LIMITS,
-  NAME_APPROVALS,
   QUALITY_COLORS,
   QUALITY_RATINGS,
   type Quality,
@@ -51,7 +51,7 @@ function hearName(state: NumberState, { news, operationId }: Hearing, at: Circum
   const heard = news.name;
   if (!heard || (known !== null && news.at < known.at)) return { state, events: [] };
   const { status } = heard;
-  const isApproved = NAME_APPROVALS.includes(status);
+  const isApproved = isNameApproved(status);
   const declined = status === 'DECLINED';
   const shown = shownName(known, news);
   const isThere = isApproved && isSameName(shown, heard.requestedName);
@@ -87,7 +87,7 @@ function hearName(state: NumberState, { news, operationId }: Hearing, at: Circum
 function shownName(known: WhatsappName | null, { name: heard, source }: News): string | null {
   const { status = '', requestedName = null } = heard ?? {};
   const before = known?.name ?? null;
-  const isApproved = NAME_APPROVALS.includes(status);
+  const isApproved = isNameApproved(status);
   if (source === 'poll') {
     return heard?.name ?? (isApproved && isSameName(before, requestedName) ? null : before);
   }

@@ -4,7 +4,7 @@ import { isCodeAwaited, isHeldUp } from '../../contract/facebook.ts';
 import { codeResend, facebookResumption, verificationCode } from '../../contract/facebook-fields.ts';
 import { isLive } from '../../contract/number.ts';
 import { numberView } from '../../contract/views.ts';
-import { codeSentAt, keepCode, keepPin, refusedCodes } from '../../db/meta-codes.ts';
+import { codeSentAt, keepCode, refusedCodes } from '../../db/meta-codes.ts';
 import { changeMetaNumber } from '../../db/meta-numbers.ts';
 import type { NumberRow } from '../../db/number-row.ts';
 import { type EventRow, findEvent, isInTimeline, type NumberOfAccount } from '../../db/read.ts';
@@ -232,7 +232,7 @@ async function takePin(api: ApiContext, row: NumberRow, pin: string): Promise<vo
   if (row.facebook?.problem?.code !== PIN_MISMATCH) {
     throw invalidField('/pin', 'pin_not_asked', 'Meta does not ask for a PIN now; leave it out.');
   }
-  await keepPin(api.db, row.id, await encrypt(secretsOf(api.config), pin));
+  await changeMetaNumber(api.db, row.id, { pin: await encrypt(secretsOf(api.config), pin) });
 }
 
 /** Answers when the workflow has taken it; what comes of it then, the number shows. */
