@@ -35,6 +35,14 @@ export async function keepCode(
   return row?.operationId === operationId;
 }
 
+/** Deletes the code that an operation has entered. One that was entered since then stays. */
+export async function dropCode(db: Database, numberId: string, operationId: string): Promise<void> {
+  await db
+    .update(metaNumbers)
+    .set({ code: null, updatedAt: sql`now()` })
+    .where(and(eq(metaNumbers.numberId, numberId), eq(metaNumbers.codeOperationId, operationId)));
+}
+
 /** When a number's codes were refused within the last hours, the latest first. */
 export async function refusedCodes(db: Database, numberId: string, hours: number): Promise<Date[]> {
   const { type, at } = numberEvents;

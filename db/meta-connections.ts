@@ -74,28 +74,29 @@ export async function noteChecked(db: Database, id: string, name: string | null)
   await db.update(metaConnections).set({ checkedAt: sql`now()`, name }).where(eq(metaConnections.id, id));
 }
 
-/** Connections with a token that works and is newer than what the numbers that wait were last told. */
+/** Steps that began with the token before may end so long after the change. Seconds. */
+const OLD_TOKEN_SECONDS = 60;
+const isOver = sql`${metaConnections.updatedAt} < now() - make_interval(secs => ${OLD_TOKEN_SECONDS})`;
+
+/**
+ * Connections with a token that works and is newer than what the numbers that wait were last told; once more when the
+ * last step with the token of before has ended.
+ */
 export async function renewedConnections(db: Database): Promise<MetaConnectionRow[]> {
   const { state, updatedAt, resumedAt } = metaConnections;
+  const isNew = or(isNull(resumedAt), gt(updatedAt, resumedAt), and(eq(updatedAt, resumedAt), isOver));
   return db
     .select()
     .from(metaConnections)
-    .where(and(eq(state, 'active'), or(isNull(resumedAt), gt(updatedAt, resumedAt))));
+    .where(and(eq(state, 'active'), isNew));
 }
 
-/** Steps that began with the token before may end so long after the change. Seconds. */
-const OLD_TOKEN_SECONDS = 60;
-
-/**
- * Notes that the numbers that waited were told of a connection as it is in the row. Not before the last step with the
- * token of before has ended: until then they are told again and again.
- */
+/** Notes that the numbers that waited were told of a connection as it is in the row. */
 export async function noteResumed(db: Database, { id, updatedAt }: MetaConnectionRow): Promise<void> {
-  const isOver = sql`${metaConnections.updatedAt} < now() - make_interval(secs => ${OLD_TOKEN_SECONDS})`;
   await db
     .update(metaConnections)
-    .set({ resumedAt: updatedAt })
-    .where(and(eq(metaConnections.id, id), isOver));
+    .set({ resumedAt: sql`case when ${isOver} then now() else ${updatedAt.toISOString()}::timestamptz end` })
+    .where(eq(metaConnections.id, id));
 }
 
 /** Whether a connection works by now, with another token than the one that is given. */

@@ -151,23 +151,28 @@ export async function isHeldLive(
 const REJECTED_DAYS = 7;
 
 /**
- * Whether a number that has ended is still registered at Meta, as far as is known, and nobody else has it there now.
- * `kept`: it was rejected, and may come back.
+ * Whether a number that has ended is still registered at Meta, as far as is known, and nobody else has registered it now.
+ * `kept`: it was rejected, and may come back; or somebody else is on the way to have it.
  */
 export async function leftRegistered(db: Database, numberId: string): Promise<'kept' | 'over' | null> {
   const { rows } = await db.execute<{ kept: boolean }>(sql`
     select ended.status = 'REJECTED' and account.closed_at is null
-      and ended.updated_at > now() - make_interval(days => ${REJECTED_DAYS}) as kept
+      and ended.updated_at > now() - make_interval(days => ${REJECTED_DAYS}) or holder.number_id is not null as kept
     from ${metaNumbers} mine join ${numbers} ended on ended.id = mine.number_id
     join ${organizations} account on account.id = ended.account_id
+    left join lateral (
+      select other.number_id, other.registered_at from ${metaNumbers} other
+      join ${numbers} on ${numbers.id} = other.number_id
+      where other.connection_id = mine.connection_id and other.digits = mine.digits
+        and other.number_id <> mine.number_id and ${isLive}
+      limit 1
+    ) holder on true
     where mine.number_id = ${numberId} and ended.status in ('RELEASED', 'WITHDRAWN', 'REJECTED')
       and (mine.registered_at > coalesce(mine.deregistered_at, '-infinity') or exists (
         select from ${metaRegistrations} asked
         where asked.mobile_number = ended.mobile_number and asked.kind = 'register' and asked.refused is null
           and asked.at > coalesce(mine.deregistered_at, mine.created_at)))
-      and not exists (
-        select from ${metaNumbers} other join ${numbers} on ${numbers.id} = other.number_id
-        where other.connection_id = mine.connection_id and other.digits = mine.digits
-          and other.number_id <> mine.number_id and ${isLive})`);
+      -- Who has it now ends it; but not before it is theirs at Meta, too.
+      and holder.registered_at is null`);
   return rows[0] ? (rows[0].kept ? 'kept' : 'over') : null;
 }

@@ -9,6 +9,7 @@ import {
   inArray,
   isNotNull,
   isNull,
+  ne,
   or,
   type SQL,
   sql,
@@ -86,6 +87,26 @@ export const NEW_AT_META = {
 type Changes = Partial<{
   [K in keyof typeof metaNumbers.$inferInsert]: (typeof metaNumbers.$inferInsert)[K] | SQL;
 }>;
+
+/** Whether another number of ours, with other digits, is this one at Meta. */
+export async function isOfOtherDigits(
+  db: Database,
+  { connectionId, digits }: Pick<MetaNumberRow, 'connectionId' | 'digits'>,
+  phoneNumberId: string,
+): Promise<boolean> {
+  const [one] = await db
+    .select({ numberId: metaNumbers.numberId })
+    .from(metaNumbers)
+    .where(
+      and(
+        eq(metaNumbers.connectionId, connectionId),
+        eq(metaNumbers.phoneNumberId, phoneNumberId),
+        ne(metaNumbers.digits, digits),
+      ),
+    )
+    .limit(1);
+  return one !== undefined;
+}
 
 export async function changeMetaNumber(db: Database, numberId: string, changes: Changes): Promise<void> {
   await db

@@ -84,8 +84,9 @@ const storing = prepared((db) => {
         as given (id, day, key, type, at, waba_id, field, digits, phone_number_id, status, conversation, content)`,
     ),
     // By Meta's id, or else the digits: Meta writes those of some countries in another way than they were submitted.
-    // A number that was released and submitted anew is there twice: the live one is meant, or else the latest. One of an
-    // account that was erased may still be registered at Meta, and gets nothing.
+    // A number that was released and submitted anew is there twice: one that was proven at Meta is meant before one that
+    // was not, whose account may be another, then the live one, or else the latest. One of an account that was erased
+    // may still be registered at Meta, and gets nothing.
     part(
       'found',
       sql`select named.*, connection.account_id as owner_id, number.id as number_id, number.account_id,
@@ -97,7 +98,7 @@ const storing = prepared((db) => {
           join ${organizations} o on o.id = n.account_id and o.erased_at is null
           where m.connection_id = connection.id
             and (m.phone_number_id = named.phone_number_id or m.digits = named.digits)
-          order by n.status in (${live}) desc, coalesce(m.phone_number_id = named.phone_number_id, false) desc, n.id desc
+          order by m.verified_at is not null desc, n.status in (${live}) desc, coalesce(m.phone_number_id = named.phone_number_id, false) desc, n.id desc
           limit 1
         ) number on true`,
     ),

@@ -149,7 +149,9 @@ export function createForwarder(deps: Deps & { observer: Observer; mailDomain: s
     else observer.failed(tried.failure);
     if (tried.attempt.status === 410) lane.drop();
     else start(lane);
-    await untilDone(() => settle({ settled, outcome }));
+    // One for all tries: what is passed over by the first is not told of the target by the next.
+    const told = { settled, outcome };
+    await untilDone(() => settle(told));
     lane.release(due.id);
     fill.settled(lane, due.id);
     if (attempted !== 'gone') await offIfHopeless(lane, tried, attempted.url, outcome);

@@ -2,7 +2,13 @@ import { sql } from 'drizzle-orm';
 import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import type { StepResult } from '../contract/facebook.ts';
 import { noteChecked } from '../db/meta-connections.ts';
-import { changeMetaNumber, ensureMetaNumber, findNumberAtMeta, NEW_AT_META } from '../db/meta-numbers.ts';
+import {
+  changeMetaNumber,
+  ensureMetaNumber,
+  findNumberAtMeta,
+  isOfOtherDigits,
+  NEW_AT_META,
+} from '../db/meta-numbers.ts';
 import { metaNumbers } from '../db/schema.ts';
 import type { Node } from './answers.ts';
 import { type AtMeta, isUnknownObject, judging } from './at-meta.ts';
@@ -56,7 +62,7 @@ async function subscribe({ db, graph, connection, token }: Adding): Promise<void
   await noteChecked(db, connection.id, name);
 }
 
-async function findNode({ graph, token, meta, connection }: Adding): Promise<Node | null> {
+async function findNode({ db, graph, token, meta, connection }: Adding): Promise<Node | null> {
   if (meta.phoneNumberId) {
     try {
       return await graph.readNumber(token, meta.phoneNumberId);
@@ -64,7 +70,9 @@ async function findNode({ graph, token, meta, connection }: Adding): Promise<Nod
       if (!isUnknownObject(error)) throw error;
     }
   }
-  return graph.findNumber(token, connection.wabaId, meta.digits);
+  const found = await graph.findNumber(token, connection.wabaId, meta.digits);
+  // One that Meta may write in the same way can be another number.
+  return found && (await isOfOtherDigits(db, meta, found.id)) ? null : found;
 }
 
 async function add({ db, graph, token, number, meta, connection }: Adding): Promise<void> {

@@ -215,7 +215,7 @@ export function createSweeper(
       const { id } = connection;
       const renewal = `connection:${id}:${connection.updatedAt.getTime()}`;
       // One that was told, and came back with the token of before, is told once more.
-      const operationId = `${renewal}:${rounds}`;
+      const operationId = `${renewal}:${connection.resumedAt?.getTime() ?? 0}`;
       let after: string | null = resumedUpTo.get(renewal) ?? '';
       while (after !== null) {
         const rows: NumberRow[] = await heldUpNumbers(db, id, { after, limit: page });

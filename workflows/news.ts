@@ -100,11 +100,13 @@ function shownName(known: WhatsappName | null, { name: heard, source }: News): s
  * the first registration nothing is left to do: that one shows it.
  */
 function renamed(
-  { facebook, status }: NumberState,
+  { facebook, status, whatsappName: known }: NumberState,
   name: WhatsappName,
   at: Circumstances,
 ): FacebookProgress | null {
-  if (!isUnshown(name)) return facebook;
+  // Approved in another word: it is registered anew once.
+  const isKnown = isUnshown(known) && isSameName(known?.requestedName ?? null, name.requestedName);
+  if (!isUnshown(name) || isKnown) return facebook;
   if (facebook === null) return status === 'APPROVED' ? registering(null, at.now) : null;
   switch (facebook.step) {
     case 'add':

@@ -4,7 +4,7 @@ import { isCodeAwaited, isHeldUp } from '../../contract/facebook.ts';
 import { codeResend, facebookResumption, verificationCode } from '../../contract/facebook-fields.ts';
 import { isLive } from '../../contract/number.ts';
 import { numberView } from '../../contract/views.ts';
-import { codeSentAt, keepCode, refusedCodes } from '../../db/meta-codes.ts';
+import { codeSentAt, dropCode, keepCode, refusedCodes } from '../../db/meta-codes.ts';
 import { changeMetaNumber } from '../../db/meta-numbers.ts';
 import type { NumberRow } from '../../db/number-row.ts';
 import { type EventRow, findEvent, isInTimeline, type NumberOfAccount } from '../../db/read.ts';
@@ -170,7 +170,7 @@ async function enterCode(
   }
   const event = await findEvent(api.db, row.id, operationId);
   // Meta has not judged it: the next one need not wait for it.
-  if (event?.type === 'facebook.problem') await changeMetaNumber(api.db, row.id, { code: null });
+  if (event?.type === 'facebook.problem') await dropCode(api.db, row.id, operationId);
   return judged(event, await findFor(api, caller, row.id), caller);
 }
 
@@ -223,6 +223,10 @@ function checkHeldUp(api: ApiContext, row: NumberRow, caller: Caller): void {
   }
   const neverThere = row.facebook === null && row.sync === null && api.config.META_APP_ID !== undefined;
   if (!neverThere && !isHeldUp(row)) throw new ProblemError('nothing_to_resume');
+  // Each try may be one of the ten that Meta takes in 72 hours: what goes on by itself, only staff hurry.
+  const until = Date.parse((row.facebook?.turn === 'facebook' && row.facebook.problem?.until) || '');
+  if (caller.kind === 'customer' && until > Date.now())
+    throw tooOften(row.facebook?.problem?.message ?? '', until);
 }
 
 /** Meta's code for another PIN than the one that is set. */

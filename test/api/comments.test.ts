@@ -529,7 +529,7 @@ describe('in the same instant', () => {
         (await historyOf(id, mobileNumber)).events?.filter(
           (event) => event.workflowExecutionSignaledEventAttributes,
         ).length;
-      await expect.poll(signals, { timeout: 10_000 }).toBe(2);
+      await expect.poll(signals, { timeout: 30_000 }).toBe(2);
     } finally {
       await stack.startWorker();
     }

@@ -125,6 +125,23 @@ test('a number that was released and submitted anew is the live one', async () =
   expect(await storedOf(live.id)).toHaveLength(1);
 });
 
+test('a number that is proven at Meta is meant before one that another account has only submitted', async () => {
+  const proven = await numberAtMeta(database.db, accountId, ours.id, { status: 'REJECTED' });
+  await database.db
+    .update(metaNumbers)
+    .set({ verifiedAt: new Date() })
+    .where(eq(metaNumbers.numberId, proven.id));
+  const stranger = (await createAccount(database.db)).id;
+  const { mobileNumber } = proven;
+  const submitted = await numberAtMeta(database.db, stranger, ours.id, {
+    mobileNumber,
+    status: 'PENDING_FACEBOOK_APPROVAL',
+  });
+  await storeUpdates(database.db, [messageUpdate(ours, proven)]);
+  expect(await storedOf(submitted.id)).toEqual([]);
+  expect(await storedOf(proven.id)).toHaveLength(1);
+});
+
 test('a number of an account that was erased gets nothing', async () => {
   const gone = (await createAccount(database.db)).id;
   const number = await numberAtMeta(database.db, gone, ours.id, { status: 'RELEASED' });

@@ -83,15 +83,21 @@ test('rate limits wait as long as Meta says', async () => {
   const byUsage = await graphOf(answering(400, body, { 'x-business-use-case-usage': usage }));
   expect(meaningOf(await refused(byUsage.readNumber(TOKEN, '1')))).toEqual({
     kind: 'passes',
+    isOfConnection: true,
     waitMs: 19 * 60_000,
   });
   const byHeader = await graphOf(answering(400, body, { 'retry-after': '7' }));
   expect(meaningOf(await refused(byHeader.readNumber(TOKEN, '1')))).toEqual({
     kind: 'passes',
+    isOfConnection: true,
     waitMs: 7_000,
   });
   const plain = await graphOf(answering(400, body));
-  expect(meaningOf(await refused(plain.readNumber(TOKEN, '1')))).toEqual({ kind: 'passes', waitMs: 300_000 });
+  expect(meaningOf(await refused(plain.readNumber(TOKEN, '1')))).toEqual({
+    kind: 'passes',
+    isOfConnection: true,
+    waitMs: 300_000,
+  });
 });
 
 test('a pause that the details name is kept', async () => {

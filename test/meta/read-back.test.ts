@@ -187,7 +187,14 @@ test('a registration that a release has left is ended, unless somebody has the n
   expect(await reader()()).toMatchObject({ deregistered: 1, failed: 0 });
   expect(left.theirs.registered).toBe(false);
   expect(taken.theirs.registered).toBe(true);
-  for (const { row } of [left, taken]) expect((await metaOf(row)).readAt).toBeNull();
+  expect((await metaOf(left.row)).readAt).toBeNull();
+  // Looked at again: who is on the way to have it may leave.
+  expect((await metaOf(taken.row)).readAt?.getTime()).toBeGreaterThan(Date.now());
+  await db.update(metaNumbers).set({ registeredAt: new Date() }).where(eq(metaNumbers.numberId, again.id));
+  await makeDue(taken.row);
+  await reader()();
+  expect(taken.theirs.registered).toBe(true);
+  expect((await metaOf(taken.row)).readAt).toBeNull();
 });
 
 test('where Meta takes no more calls, none of that connection is read for a while', async () => {

@@ -353,6 +353,17 @@ test('a number that another account had is registered with the PIN that is known
   expect(await meta.steps.register({ numberId: again.id })).toEqual({ done: true });
 });
 
+test('a number that is only written like one of another account is added for itself', async () => {
+  const mobile = await accept({ mobileNumber: '+5491143211234' });
+  await meta.steps.addNumber({ numberId: mobile.id });
+  const landline = await accept({
+    mobileNumber: '+541143211234',
+    accountId: (await createAccount(meta.db)).id,
+  });
+  expect(await meta.steps.addNumber({ numberId: landline.id })).toEqual({ configured: true, done: true });
+  expect(theirs(meta, landline).id).not.toBe(theirs(meta, mobile).id);
+});
+
 test('a late deregistration leaves the number to whoever has it now', async () => {
   const number = await registered();
   // The owner's own next attempt.

@@ -168,16 +168,27 @@ test('a call with the token of before stops nothing, and is to be tried again', 
     retryAfterMs: 1_000,
   });
   expect((await readConnection(meta.db, connection.id)).state).toBe('active');
-  const told = async (ago: string) => {
+  // Who waits is told at once, and once more when the last step with the token of before has ended.
+  const isRenewed = async () => (await renewedConnections(meta.db)).some(({ id }) => id === connection.id);
+  const changed = async (ago: string) => {
+    const at = sql`date_trunc('milliseconds', now()) - ${ago}::interval`;
     await meta.db
       .update(metaConnections)
-      .set({ updatedAt: sql`now() - ${ago}::interval` })
+      .set({
+        updatedAt: at,
+        resumedAt: sql`case when ${metaConnections.resumedAt} is not null then ${at} end`,
+      })
       .where(eq(metaConnections.id, connection.id));
-    await noteResumed(meta.db, await readConnection(meta.db, connection.id));
-    return !(await renewedConnections(meta.db)).some(({ id }) => id === connection.id);
   };
-  expect(await told('50 seconds')).toBe(false);
-  expect(await told('61 seconds')).toBe(true);
+  const tell = async () => noteResumed(meta.db, await readConnection(meta.db, connection.id));
+  await changed('1 second');
+  expect(await isRenewed()).toBe(true);
+  await tell();
+  expect(await isRenewed()).toBe(false);
+  await changed('61 seconds');
+  expect(await isRenewed()).toBe(true);
+  await tell();
+  expect(await isRenewed()).toBe(false);
 });
 
 test('a token that was encrypted with a lost secret is told as that, not as refused', async () => {
