@@ -40,3 +40,9 @@ export async function ended(child: ChildProcess): Promise<void> {
   await Promise.race([exit, sleep(ENDING_MS, undefined, { ref: false }).then(() => child.kill('SIGKILL'))]);
   await exit;
 }
+
+/** BENCH_CPU_PROFILE names a folder for profiles of the API and of the process that forwards. */
+export function profiling(): string[] {
+  const folder = process.env['BENCH_CPU_PROFILE'];
+  return folder ? ['--cpu-prof', '--cpu-prof-dir', folder] : [];
+}

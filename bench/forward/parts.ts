@@ -16,7 +16,7 @@ import { choosePorts, type PortName } from '../../dev/ports.ts';
 import { planPostgres } from '../../dev/postgres.ts';
 import { ProcessRecord } from '../../dev/processes.ts';
 import { answers, until } from '../../dev/until.ts';
-import { ended, message, startChild } from '../children.ts';
+import { ended, message, profiling, startChild } from '../children.ts';
 import type { BareSettings } from './bare.ts';
 import type { FromLoad, Load, Sent } from './load.ts';
 import type { FromQueue, Queue } from './queue.ts';
@@ -224,12 +224,6 @@ export async function startParts(
     await stop();
     throw error;
   }
-}
-
-/** BENCH_CPU_PROFILE names a folder for profiles of the API and of the process that forwards. */
-function profiling(): string[] {
-  const folder = process.env['BENCH_CPU_PROFILE'];
-  return folder ? ['--cpu-prof', '--cpu-prof-dir', folder] : [];
 }
 
 /** BENCH_POSTGRES: further settings of PostgreSQL, as `name=value`, with spaces between them. */

@@ -6,7 +6,7 @@ import { NODE_FLAGS } from '../../dev/environment.ts';
 import { projectFolder } from '../../dev/folder.ts';
 import { choosePorts } from '../../dev/ports.ts';
 import { answers, until } from '../../dev/until.ts';
-import { ended, message, startChild } from '../children.ts';
+import { ended, message, profiling, startChild } from '../children.ts';
 import type { Answered, BareSettings } from './bare.ts';
 import type { FromLoad, Load, Measured } from './load.ts';
 
@@ -88,10 +88,4 @@ export async function startParts(
     await stop();
     throw error;
   }
-}
-
-/** BENCH_CPU_PROFILE names a folder for a profile of the API. */
-function profiling(): string[] {
-  const folder = process.env['BENCH_CPU_PROFILE'];
-  return folder ? ['--cpu-prof', '--cpu-prof-dir', folder] : [];
 }
